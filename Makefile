@@ -1,0 +1,48 @@
+# Every verb a contributor needs. Each makes its own .venv from the hash-locked files.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# Hashes for every wheel of a version, and no word of where they came from.
+LOCK   := $(BIN)/pip-compile --quiet --generate-hashes --no-header --strip-extras \
+          --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+.PHONY: help demo run check test bench lock clean
+help:  ## list the verbs
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+# The two stamps say which lock file the .venv was last filled from.
+$(VENV)/.runtime: requirements.txt requirements-build.txt pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.txt -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.runtime  ## a whole day against the simulated gateway, sped up
+	$(BIN)/tou-scheduler demo
+
+check: $(VENV)/.dev  ## style, types, floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(VENV)/.dev  ## the tests
+	$(BIN)/pytest -n 2
+
+bench: $(VENV)/.runtime  ## the figures of the README, measured here
+	$(BIN)/python tests/benchmarks.py
+
+lock: $(VENV)/.dev  ## write the lock files anew
+	$(LOCK) --only-build-deps --build-deps-for editable -o requirements-build.txt pyproject.toml
+	$(LOCK) -o requirements.txt pyproject.toml
+	$(LOCK) --allow-unsafe --extra dev -c requirements.txt -c requirements-build.txt -o requirements-dev.txt pyproject.toml
+
+clean:  ## remove what make made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis

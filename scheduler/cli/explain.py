@@ -1,0 +1,75 @@
+"""`explain`: why this setpoint at this instant, rule by rule."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from scheduler.cli.common import (
+    ConfigOption,
+    Exit,
+    JsonOption,
+    config_path,
+    fail,
+    load_or_fail,
+    print_json,
+    say,
+)
+from scheduler.cli.plan import YEARS
+from scheduler.plan import account
+from scheduler.plan.explain import explain as explain_instant
+from scheduler.plan.wallclock import first_instant, occurrences
+
+
+def explain(
+    *,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Local time of the site, or with an offset: 2026-07-04T17:05. Else now."
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Explain the setpoint at an instant: which rule gives it, and why the others do not."""
+    schedule = load_or_fail(config_path(config), warn=False).schedule
+    explanation = explain_instant(schedule, _now() if at is None else _instant(at, schedule.zone))
+    if json:
+        print_json(account.document(explanation))
+    else:
+        print(account.text(explanation))
+
+
+def _now() -> datetime:
+    from scheduler.daemon.clock import SystemClock
+
+    return SystemClock().now().replace(microsecond=0)
+
+
+def _instant(text: str, zone: ZoneInfo) -> datetime:
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"--at: '{text}' is not a time; write it like 2026-07-04T17:05", Exit.USAGE)
+    if given.year not in YEARS:
+        fail(f"--at: the year must be {YEARS[0]} to {YEARS[-1]}", Exit.USAGE)
+    return given.astimezone(UTC) if given.tzinfo is not None else _local(given, zone)
+
+
+def _local(shown: datetime, zone: ZoneInfo) -> datetime:
+    """The instant of a local time; says so where the clocks skip it or show it twice."""
+    instants = occurrences(zone, shown)
+    if len(instants) == 1:
+        return instants[0]
+    instant = first_instant(zone, shown)
+    if instants:
+        first, second = (found.astimezone(zone).isoformat(timespec="minutes") for found in instants)
+        say(f"note: {shown:%H:%M} comes twice that day; this is {first}, the other {second}")
+    else:
+        moved = instant.astimezone(zone).isoformat(timespec="minutes")
+        say(f"note: {shown:%H:%M} does not exist that day, the clocks skip it; this is {moved}")
+    return instant

@@ -1,0 +1,102 @@
+"""`simulator`: the simulated gateway on its own, for people and for other people's clients."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from scheduler.cli.common import Exit, StateOption, fail, say, state_dir
+from scheduler.model.errors import SchedulerError
+
+if TYPE_CHECKING:
+    from scheduler.simulator.device import SimulatedGateway
+
+
+def simulator(
+    *,
+    firmware: Annotated[str, typer.Option(help="Which firmware it behaves like.")] = "1.45.2",
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)
+    ] = 8443,
+    serial: Annotated[str, typer.Option(help="Its serial; passwords follow from it.")] = "T123456789",
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(help='What goes wrong, such as "offline for 15 minutes at 16:05". May be repeated.'),
+    ] = None,
+    timezone: Annotated[str, typer.Option(help="Where the house stands.")] = "America/Los_Angeles",
+    charge: Annotated[
+        float,
+        typer.Option(
+            help="The battery's charge at the start, in percent as the app shows it.", min=0, max=100
+        ),
+    ] = 50.0,
+    directory: Annotated[
+        Path | None,
+        typer.Option(help="Where its certificate and key are kept; else 'simulator' in the state directory."),
+    ] = None,
+    state: StateOption = None,
+) -> None:
+    """Run the simulated gateway until it is interrupted."""
+    from scheduler.daemon.clock import SystemClock
+    from scheduler.simulator.device import SimulatedGateway
+    from scheduler.simulator.house import raw_percent
+    from scheduler.simulator.personality import personality
+    from scheduler.simulator.scenario import apply_scenario
+
+    try:
+        device = SimulatedGateway(
+            now=SystemClock().now,
+            personality=personality(firmware),
+            zone=_zone(timezone),
+            serial=serial,
+            charge_raw_percent=raw_percent(charge),
+        )
+        for sentence in scenario or ():
+            apply_scenario(device, sentence)
+        asyncio.run(
+            _serve(device, host=host, port=port, directory=directory or state_dir(state) / "simulator")
+        )
+    except SchedulerError as problem:
+        fail(str(problem), Exit.USAGE)
+    except OSError as problem:
+        fail(_sentence(problem, host, port), Exit.USAGE)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        fail(f"there is no time zone {name!r}; write it as America/Los_Angeles", Exit.USAGE)
+
+
+def _sentence(problem: OSError, host: str, port: int) -> str:
+    if problem.filename is not None:
+        return f"cannot use {problem.filename}: {problem.strerror}; choose another place with --directory"
+    if problem.errno == errno.EADDRINUSE:
+        return f"port {port} of {host} is taken; end the program that has it or choose another with --port"
+    # Python's words behind the bracket would say host and port once more.
+    reason = (problem.strerror or "unknown reason").partition(" (")[0]
+    return f"cannot listen on port {port} of {host}: {reason}; choose others with --host and --port"
+
+
+async def _serve(device: SimulatedGateway, *, host: str, port: int, directory: Path) -> None:
+    from scheduler.simulator.server import serving
+
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    async with serving(device, host=host, port=port, directory=directory) as served:
+        say(
+            f"Simulated gateway {device.firmware} at {served.url}, certificate {served.certificate}"
+            f" (SHA-256 {served.sha256}), installer's password {device.sessions.installer_password},"
+            f" customer's password {device.sessions.customer_password}; Ctrl+C ends it."
+        )
+        await ended.wait()

@@ -1,0 +1,42 @@
+"""`status`: one screen on what the daemon knows; its exit code is for monitors."""
+
+from __future__ import annotations
+
+import json as json_module
+
+import typer
+
+from scheduler.cli.common import Exit, JsonOption, StateOption, fail, print_json, state_dir
+
+
+def status(*, state: StateOption = None, json: JsonOption = False) -> None:
+    """Show what the daemon knows. Exits 0 if all is well and 1 if not; works while the daemon runs."""
+    from scheduler.daemon.clock import SystemClock
+    from scheduler.model.errors import StoreError
+    from scheduler.observe.status import judge, text
+    from scheduler.store import durable
+    from scheduler.store.lock import holder
+
+    directory = state_dir(state)
+    try:
+        content = durable.read(directory / "status.json")
+        document = None if content is None else json_module.loads(content)
+    except (StoreError, ValueError) as error:
+        fail(f"the status in {directory} cannot be read: {error}", Exit.NO)
+    pid = holder(directory / "lock")
+    fine, reason = judge(document, running=pid is not None, now=SystemClock().now())
+    if json:
+        print_json(
+            {
+                **(document or {"schema": "tou-scheduler/status", "version": 1}),
+                "running": pid is not None,
+                "pid": pid,
+                "fine": fine,
+                "reason": reason,
+            }
+        )
+    else:
+        print(f"{'fine' if fine else 'NOT FINE'}: {reason}")
+        for label, words in [] if document is None else text(document):
+            print(f"  {label:<9} {words}")
+    raise typer.Exit(Exit.FINE if fine else Exit.NO)

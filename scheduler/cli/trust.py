@@ -1,0 +1,176 @@
+"""`trust`: show the gateway's certificate, and save it once a person says that it is the right one."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scheduler.cli.common import ConfigOption, Exit, JsonOption, config_path, fail, print_json, say
+from scheduler.gateway.pin import address, parse_fingerprint, read_fingerprint, spell
+from scheduler.model.errors import GatewayError, Refused
+
+if TYPE_CHECKING:
+    from scheduler.gateway.certificate import Certificate
+
+_PORT = 443
+_SERVER_NAME = "powerwall"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where the gateway is, and where its certificate is to be kept."""
+
+    host: str
+    port: int
+    server_name: str | None
+    file: Path
+
+
+def trust(
+    host: Annotated[str | None, typer.Argument(help="The gateway; else the configuration's.")] = None,
+    *,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Its port; else 443.")] = None,
+    server_name: Annotated[
+        str | None, typer.Option(help="The name to ask it for: teg, powerwall or powerpack; '' for none.")
+    ] = None,
+    config: ConfigOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Trust what is shown, without asking.")] = False,
+    fingerprint: Annotated[
+        str | None, typer.Option(help="Trust exactly the certificate with this SHA-256, without asking.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Show it and save nothing.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of another one.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to save it in; else the configuration's.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the gateway's certificate and save it, so that only this gateway is ever talked to.
+
+    Do this once, at home, on a network that you trust.
+    """
+    from scheduler.gateway.certificate import fetch
+
+    wanted = _wanted(fingerprint)
+    place = _place(host, port, server_name, config, out)
+    try:
+        shown = asyncio.run(fetch(place.host, place.port, place.server_name))
+    except GatewayError as error:
+        fail(str(error), Exit.REFUSED if isinstance(error, Refused) else Exit.UNREACHABLE)
+    _present(shown, place)
+    if wanted is not None and shown.fingerprint != wanted:
+        fail("this is not the certificate with that fingerprint; nothing was saved", Exit.REFUSED)
+    outcome = "shown" if show else _settle(shown, place, agreed=yes or wanted is not None, replace=replace)
+    if json:
+        print_json(_document(shown, place, outcome))
+
+
+def _wanted(fingerprint: str | None) -> bytes | None:
+    if fingerprint is None:
+        return None
+    try:
+        return parse_fingerprint(fingerprint)
+    except ValueError as error:
+        fail(f"--fingerprint: {error}", Exit.USAGE)
+
+
+def _place(
+    host: str | None, port: int | None, server_name: str | None, config: Path | None, out: Path | None
+) -> _Place:
+    """What the command line says, completed from the configuration; read only if something is missing."""
+    name = None if server_name == "" else server_name or _SERVER_NAME
+    if host is not None and out is not None:
+        return _Place(host=host, port=port or _PORT, server_name=name, file=out)
+    known = _configured(config_path(config))
+    return _Place(
+        host=host or known.host,
+        port=port or known.port,
+        server_name=known.server_name if server_name is None else name,
+        file=out or known.file,
+    )
+
+
+def _configured(path: Path) -> _Place:
+    """The gateway of a configuration; its certificate need not exist yet."""
+    from scheduler.config.load import load
+    from scheduler.config.problems import ConfigurationError, render
+
+    try:
+        gateway = load(path).gateway
+    except ConfigurationError as error:
+        say(render(error.problems))
+        fail("the configuration cannot be used; without one, give HOST and --out FILE", Exit.USAGE)
+    return _Place(
+        host=gateway.host, port=gateway.port, server_name=gateway.server_name, file=gateway.certificate
+    )
+
+
+def _present(shown: Certificate, place: _Place) -> None:
+    say(f"the certificate of {address(place.host, place.port)}")
+    say(f"  subject      {shown.subject or '(empty)'}")
+    say(f"  names        {', '.join(shown.names) or '(none)'}")
+    say(f"  valid        {shown.not_before:%Y-%m-%d} to {shown.not_after:%Y-%m-%d}")
+    say(f"  SHA-256      {spell(shown.fingerprint)}")
+
+
+def _settle(shown: Certificate, place: _Place, *, agreed: bool, replace: bool) -> str:
+    """Save it if it may be saved; how that went, in a word."""
+    from scheduler.gateway.certificate import save
+
+    present = place.file.exists()
+    if present and _saved_fingerprint(place.file) == shown.fingerprint:
+        say(f"already trusted: {place.file}")
+        return "already_trusted"
+    if present and not replace:
+        fail(
+            f"{place.file} holds another certificate; if the gateway was replaced or reset, use --replace",
+            Exit.REFUSED,
+        )
+    if not agreed:
+        _ask()
+    try:
+        save(shown, place.file)
+    except OSError as error:
+        fail(f"{place.file} cannot be written: {error.strerror}", Exit.USAGE)
+    say(f"saved: {place.file}")
+    return "replaced" if present else "trusted"
+
+
+def _saved_fingerprint(file: Path) -> bytes | None:
+    """The fingerprint of what was saved before; None if that is no certificate."""
+    try:
+        return read_fingerprint(file)
+    except Refused:
+        return None
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        fail(
+            "there is no terminal to ask at; use --fingerprint SHA256, or --yes to trust it unseen",
+            Exit.USAGE,
+        )
+    if not typer.confirm("Is this your gateway, and is it to be trusted?", default=False, err=True):
+        fail("not trusted; nothing was saved", Exit.NO)
+
+
+def _document(shown: Certificate, place: _Place, outcome: str) -> dict[str, Any]:
+    return {
+        "schema": "tou-scheduler/trust",
+        "version": 1,
+        "host": place.host,
+        "port": place.port,
+        "server_name": place.server_name,
+        "subject": shown.subject,
+        "names": list(shown.names),
+        "not_before": shown.not_before.isoformat(),
+        "not_after": shown.not_after.isoformat(),
+        "sha256": spell(shown.fingerprint),
+        "file": str(place.file),
+        "outcome": outcome,
+    }

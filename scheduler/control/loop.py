@@ -1,0 +1,125 @@
+"""The loop: one task that owns the gateway and asks, again and again, what should be true now.
+
+Alarms, reloads and signals only wake it; every cycle decides anew from the plan, the clock and what the gateway says.
+With every alarm lost it is late by one tick, never wrong. Where facts go and who wakes it is not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from scheduler.control.agenda import Agenda, Policy, agenda
+from scheduler.control.attendant import Attendant
+from scheduler.control.ports import Clock, Gateway, Marks, Tell
+from scheduler.model.status import Status
+
+TICK_S = 15.0
+"""The longest rest between two looks at the plan."""
+
+REST_S = 0.5
+"""The shortest rest: no condition makes the loop spin."""
+
+FINISH_S = 6.0
+"""How long a cycle under way may take to finish when the daemon is stopped; then it is cut off."""
+
+RELEASE_S = 3.0
+"""How long putting the battery back into service may take after that."""
+
+Arm = Callable[[Mapping[str, datetime]], None]
+"""Sets the alarms to exactly these instants, by name. An alarm wakes the loop and does nothing else."""
+
+Report = Callable[[Status], None]
+"""Takes the state of affairs at the end of each completed cycle. Must not raise and must not block."""
+
+
+class Loop:
+    """Runs cycles until told to stop. Made in the event loop that runs it."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        gateway: Gateway,
+        *,
+        clock: Clock,
+        marks: Marks,
+        tell: Tell,
+        arm: Arm,
+        report: Report,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._arm = arm
+        self._report = report
+        self._agenda: Agenda | None = None
+        self._attendant = Attendant(gateway, clock=clock, marks=marks, tell=tell, jitter=jitter)
+        self._incoming: tuple[Policy, Gateway | None] | None = None
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look at the plan now."""
+        self._wake.set()
+
+    def adopt(self, policy: Policy, gateway: Gateway | None = None) -> None:
+        """Take up another configuration at the next cycle, and another gateway if one is given."""
+        self._incoming = (policy, gateway)
+        self._attendant.state.plan_problem = None
+        self.wake()
+
+    def reject(self, problem: str) -> None:
+        """Show that the file has a problem; the plan in force goes on."""
+        self._attendant.state.plan_problem = problem
+        self.wake()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Cycle until ``stop``; then finish what is under way or cut it off, and leave the battery running.
+
+        Ends within `FINISH_S` + `RELEASE_S` seconds after ``stop``. A bug in a cycle is raised.
+        """
+        cycling = asyncio.create_task(self._forever(stop), name="cycles")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait({cycling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        self.wake()
+        await asyncio.wait({cycling}, timeout=FINISH_S)
+        if not cycling.done():
+            cycling.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await cycling
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RELEASE_S):
+                await self._attendant.release()
+
+    async def _forever(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            self._wake.clear()
+            await self.cycle()
+            await self._rest()
+
+    async def cycle(self) -> None:
+        """Look at the plan once and do what is due. Failures of the gateway are part of a completed cycle."""
+        if self._incoming is not None:
+            (self._policy, gateway), self._incoming = self._incoming, None
+            await self._attendant.renew(gateway)
+            self._agenda = None
+        now = self._clock.now()
+        if self._agenda is None or not self._agenda.covers(now):
+            self._agenda = agenda(self._policy, now)
+            self._arm(self._agenda.alarms(now))
+        await self._attendant.attend(self._agenda)
+        self._report(self._attendant.state.status(self._agenda, self._clock.now()))
+
+    async def _rest(self) -> None:
+        """Until the next tick, or until something wants attention or wakes us."""
+        rest_s = max(REST_S, min(TICK_S, self._attendant.due_s - self._clock.monotonic()))
+        waking = asyncio.create_task(self._wake.wait(), name="wake")
+        resting = asyncio.create_task(self._clock.sleep(rest_s), name="rest")
+        try:
+            await asyncio.wait({waking, resting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (waking, resting):
+                task.cancel()

@@ -1,0 +1,34 @@
+"""One switch without a loop: bring the gateway to what should be now. What `once` does, and nothing else."""
+
+from __future__ import annotations
+
+from scheduler.control.agenda import Agenda
+from scheduler.control.ports import Clock, Gateway, Marks, Tell
+from scheduler.control.session import Session
+from scheduler.control.switch import Came, Order, Procedure, verdict_of
+from scheduler.model.errors import GatewayError
+from scheduler.model.reading import Live
+
+
+async def once(agenda: Agenda, gateway: Gateway, *, clock: Clock, marks: Marks, tell: Tell) -> Came:
+    """Switch to what the agenda says for now; raises nothing of `model/errors.py`, the record tells."""
+    session = Session(gateway, clock, marks, tell)
+    segment = agenda.coarse.at(clock.now())
+    live: Live | None = None
+    failure: GatewayError | None = None
+    if segment.conditional:
+        try:
+            live = await session.call(gateway.live)
+        except GatewayError as error:
+            failure = error
+    spoken = segment.spoken(live)
+    order = Order(
+        desired=spoken.setpoint,
+        boundary=segment.start,
+        until=segment.end,
+        rules=tuple(claim.name for claim, _ in spoken.claims),
+    )
+    procedure = Procedure(order, gateway=gateway, session=session, clock=clock, marks=marks)
+    if failure is not None:  # which rule speaks cannot be known, so nothing is written
+        return await procedure.end(verdict_of(failure), failure)
+    return await procedure.run()

@@ -1,0 +1,60 @@
+"""When the gateway may be asked again after a failure. A value that grows with each failure; no clock, no sleep.
+
+Sorted by who acts: see the tree in `model/errors.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scheduler.model.errors import GatewayError, NotCapable, Refused, Standstill, Throttled
+
+FIRST_PAUSE_S = 5.0
+"""The shortest pause after a failure, and the least of the first."""
+
+LONGEST_PAUSE_S = 60.0
+STANDSTILL_PAUSE_S = 60.0
+SLOW_PAUSE_S = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pacing:
+    """``resume_s``: nothing is asked before this instant of the monotonic clock. ``latch``: what this gateway does not do;
+    not tried again until the configuration or the firmware is another.
+    """
+
+    failures: int = 0
+    resume_s: float = 0.0
+    latch: NotCapable | None = None
+
+    def after(self, error: GatewayError, now_s: float, jitter: float) -> Pacing:
+        """The pacing after one more failure at ``now_s``.
+
+        ``jitter`` in [0, 1) spreads a pause over the upper half of its length, which doubles from one to the next.
+        """
+        return Pacing(
+            failures=self.failures + 1,
+            resume_s=now_s + _pause_s(error, self.failures, jitter),
+            latch=error if isinstance(error, NotCapable) else self.latch,
+        )
+
+    def recovered(self) -> Pacing:
+        """The pacing once the gateway answers again; what was latched stays so."""
+        return Pacing(latch=self.latch)
+
+
+STEADY = Pacing()
+"""Nothing went wrong."""
+
+
+def _pause_s(error: GatewayError, failures: int, jitter: float) -> float:
+    match error:
+        case Throttled():
+            return error.silence_s
+        case Standstill():
+            return STANDSTILL_PAUSE_S
+        case Refused():
+            return SLOW_PAUSE_S
+        case _:
+            whole_s = min(LONGEST_PAUSE_S, 2 * FIRST_PAUSE_S * 2.0 ** min(failures, 10))
+            return whole_s * (0.5 + jitter / 2)

@@ -1,0 +1,119 @@
+"""A session with the gateway that never leaves the battery stopped.
+
+On firmware up to 1.49 an installer's login stops the battery (README of the gateway, POST /api/login/Basic). So the mark
+is written before such a login, and whoever used the session calls `ensure_running` afterwards. No setpoint here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Tell
+from scheduler.model.errors import GatewayError, NotCapable, SessionExpired, Standstill, Unsteady
+from scheduler.model.events import Restarted
+from scheduler.model.reading import Identity
+
+START_TIMEOUT_S = 30.0
+"""How long the site controller may take to run again; a 21.x gateway took 2 s."""
+
+LATE_STOP_S = 60.0
+"""How long after a login without an answer the battery may still be stopped by it. Ours: nobody measured it."""
+
+Answer = TypeVar("Answer")
+
+
+class Session:
+    """Calls that need a login, with at most one login each, and the duty to start what a login stopped."""
+
+    def __init__(self, gateway: Gateway, clock: Clock, marks: Marks, tell: Tell) -> None:
+        self._gateway = gateway
+        self._clock = clock
+        self._marks = marks
+        self._tell = tell
+        self._unsure_until_s = 0.0
+        self.identity: Identity | None = None
+
+    async def identify(self) -> Identity:
+        """Firmware and start time, remembered as ``identity``."""
+        self.identity = await self._gateway.identify()
+        return self.identity
+
+    async def call(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """``ask``, after a login if there is no session, and once more after one if the session has expired."""
+        if not self._gateway.has_session:
+            await self._login()
+        try:
+            return await ask()
+        except SessionExpired:
+            await self._login()
+            return await ask()
+
+    async def _login(self) -> None:
+        with contextlib.suppress(NotCapable):  # then the worst is assumed of the login
+            await self.identify()
+        if self._gateway.login_may_stop:
+            await self._refuse_standstill()
+            self._marks.note(MAY_HAVE_STOPPED)
+            # A login whose answer is lost may stop the battery a little later: until then, running proves nothing.
+            self._unsure_until_s = self._clock.monotonic() + LATE_STOP_S
+        await self._gateway.login()
+        self._unsure_until_s = 0.0
+
+    async def _refuse_standstill(self) -> None:
+        """Stop here if somebody else stopped the battery: after our login it could not be told apart any more."""
+        if MAY_HAVE_STOPPED in self._marks:
+            return
+        try:
+            running = await self._gateway.is_running()
+        except SessionExpired:
+            return  # not to be read without a login on this firmware
+        if not running:
+            raise standstill()
+
+    async def ensure_running(self) -> None:
+        """Start the battery if a login of ours may have stopped it, wait until it runs, then clear the mark."""
+        if MAY_HAVE_STOPPED not in self._marks:
+            return
+        if not await self._running():
+            await self.call(self._gateway.start)
+            await self._await_running()
+            self._tell(
+                Restarted(
+                    at=self._clock.now(), message="the battery stood still after our login and runs again"
+                )
+            )
+        elif self._clock.monotonic() < self._unsure_until_s:
+            return
+        self._marks.clear(MAY_HAVE_STOPPED)
+
+    async def _running(self) -> bool:
+        """Whether the battery runs, without a login where the firmware allows: a login could stop it."""
+        try:
+            return await self._gateway.is_running()
+        except SessionExpired:
+            return await self.call(self._gateway.is_running)
+
+    async def _await_running(self) -> None:
+        deadline_s = self._clock.monotonic() + START_TIMEOUT_S
+        while not await self._running():
+            if self._clock.monotonic() > deadline_s:
+                raise Unsteady("the battery was told to run again, but it still stands still")
+            await self._clock.sleep(self._gateway.pace.poll_s)
+
+    async def release(self) -> GatewayError | None:
+        """`ensure_running` for the end of a procedure that already has an outcome: what goes wrong is returned."""
+        try:
+            await self.ensure_running()
+        except GatewayError as error:
+            return error
+        return None
+
+
+def standstill() -> Standstill:
+    """The error for a battery that somebody else stopped."""
+    return Standstill(
+        "the battery is stopped, and not by us: somebody may be working on it",
+        remedy="start it in the gateway's own page when the work is done; switching then goes on by itself",
+    )

@@ -1,0 +1,85 @@
+"""What the loop remembers between two cycles. Losing all of it costs a read and a comparison, nothing else.
+
+Plain fields and no policy: deciding is `decide`'s, keeping time `pacing`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from scheduler.control.agenda import Agenda
+from scheduler.control.pacing import STEADY, Pacing
+from scheduler.model.evidence import SwitchRecord, Verdict
+from scheduler.model.reading import Identity, Live
+from scheduler.model.setpoint import NOTHING, Setpoint
+from scheduler.model.status import Status
+from scheduler.model.timeline import Condition
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """Where the loop stands. Fields ending in ``_s`` are instants of the monotonic clock, in seconds.
+
+    ``record`` is the evidence for the current target, None while the target is new; ``seen`` is the last instant at which
+    the plan was looked at; ``held``: the conditions
+    that held at the last look; ``effect_s`` None means that nothing waits for the meters; ``stands_still``: somebody else
+    stopped the battery.
+    """
+
+    started: datetime
+    seen: datetime | None = None
+    desired: Setpoint = NOTHING
+    boundary: datetime | None = None
+    rules: tuple[str, ...] = ()
+    record: SwitchRecord | None = None
+    actual: Setpoint | None = None
+    read_at: datetime | None = None
+    live: Live | None = None
+    held: frozenset[Condition] = frozenset()
+    identity: Identity | None = None
+    pacing: Pacing = STEADY
+    verify_s: float = 0.0
+    effect_s: float | None = None
+    trouble: str | None = None
+    stands_still: bool = False
+    plan_problem: str | None = None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict on the current target, None while it is new."""
+        return None if self.record is None else self.record.verdict
+
+    def aim(self, desired: Setpoint, boundary: datetime, rules: tuple[str, ...]) -> None:
+        """Take up a new target: nothing is proven of it yet."""
+        self.desired, self.boundary, self.rules = desired, boundary, rules
+        self.record = None
+        self.effect_s = None
+
+    def found(self, actual: Setpoint | None, at: datetime) -> None:
+        """Note a reading of the gateway."""
+        if actual is not None:
+            self.actual, self.read_at = actual, at
+
+    def status(self, agenda: Agenda, now: datetime) -> Status:
+        """What is known now, for people and monitors."""
+        following = agenda.following(now)
+        moment = agenda.next_moment(now)
+        return Status(
+            at=now,
+            started=self.started,
+            period=agenda.fine.at(now).period,
+            desired=self.desired,
+            rules=self.rules,
+            actual=self.actual,
+            read_at=self.read_at,
+            record=self.record,
+            next_boundary=None if following is None else following.start,
+            next_desired=None if following is None else following.spoken(self.live, self.held).setpoint,
+            next_moment=None if moment is None else moment.at,
+            firmware=None if self.identity is None else self.identity.firmware,
+            drifted=self.verdict is Verdict.DRIFTED,
+            trouble=self.trouble,
+            plan_digest=agenda.policy.digest,
+            plan_problem=self.plan_problem,
+        )

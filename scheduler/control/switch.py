@@ -1,0 +1,188 @@
+"""The one procedure that matters: bring the gateway to a setpoint and prove it.
+
+1. Read the gateway. Equal to what is desired and nothing owed: nothing is written, verdict ``already``.
+2. If a login is needed and can stop the battery: the mark *may have stopped* is written first.
+3. Log in if there is no session (both in `control/session.py`).
+4. Write every differing field.
+5. Commit. Between 4 and 5 the mark *uncommitted* is set: a write without its commit shows, but is not in force
+   (README of the gateway, note 2 at /api/operation; powerwall2 issue 22).
+6. Start the battery if our login stopped it, wait until it runs, clear the mark.
+7. Read back until equal or the settle time is over. Not equal: again from 4, after 5, 15 and 45 s; then ``not_applied``.
+8. After the grace time the meters are looked at, in `control/effect.py`: ``effective`` or ``not_effective``.
+
+When to switch, and what to do after a failure, is not decided here; see `control/decide.py` and `control/pacing.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_result,
+    stop_after_attempt,
+    wait_chain,
+    wait_fixed,
+)
+
+from scheduler.control.ports import UNCOMMITTED, Clock, Gateway, Marks
+from scheduler.control.session import Session
+from scheduler.model.errors import GatewayError, Refused, SessionExpired, Transient
+from scheduler.model.evidence import SwitchRecord, Verdict
+from scheduler.model.setpoint import Setpoint
+
+PAUSES_S = (5.0, 15.0, 45.0)
+"""Pauses before the second, third and fourth attempt."""
+
+ATTEMPT_S = 45.0
+"""No attempt lasts longer, in seconds of the machine's own time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to bring about: a setpoint that should be true from ``boundary`` until ``until``, by these rules."""
+
+    desired: Setpoint
+    boundary: datetime
+    until: datetime
+    rules: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Came:
+    """What a switch came to: the record, and the error that ended it, for the pacing of the next try."""
+
+    record: SwitchRecord
+    error: GatewayError | None
+
+
+class Procedure:
+    """One switch, from "differs" to a verdict. Made anew for each."""
+
+    def __init__(
+        self, order: Order, *, gateway: Gateway, session: Session, clock: Clock, marks: Marks
+    ) -> None:
+        self._order = order
+        self._gateway = gateway
+        self._session = session
+        self._clock = clock
+        self._marks = marks
+        self._before: Setpoint | None = None
+        self._after: Setpoint | None = None
+        self._attempts = 0
+        self._began_s = clock.monotonic()
+
+    async def run(self) -> Came:
+        """Go through the steps and say what came of it. Raises nothing of `model/errors.py`."""
+        self._gateway.exchanges()  # what was asked before belongs to nobody's evidence
+        self._began_s = self._clock.monotonic()
+        try:
+            return await self.end(await self._steps(), None)
+        except GatewayError as error:
+            return await self.end(verdict_of(error), error)
+
+    async def end(self, verdict: Verdict, error: GatewayError | None) -> Came:
+        """Leave the battery running, whatever happened, and write the record."""
+        stopped = await self._session.release()
+        if stopped is not None and verdict.good:
+            verdict, error = Verdict.UNREACHABLE, stopped
+        return Came(record=self._record(verdict, error), error=error)
+
+    async def _steps(self) -> Verdict:
+        self._before = self._after = await self._session.call(self._gateway.read)
+        if self._order.desired.is_met_by(self._before) and UNCOMMITTED not in self._marks:
+            return Verdict.ALREADY
+        retrying = AsyncRetrying(
+            sleep=self._clock.sleep,
+            stop=self._stop,
+            wait=wait_chain(*(wait_fixed(pause_s) for pause_s in PAUSES_S)),
+            retry=retry_if_result(lambda equal: not equal),
+            retry_error_callback=lambda _state: False,
+        )
+        if await retrying(self._attempt):
+            return Verdict.VERIFIED
+        return Verdict.SUPERSEDED if self._over else Verdict.NOT_APPLIED
+
+    def _stop(self, state: RetryCallState) -> bool:
+        return self._over or stop_after_attempt(1 + len(PAUSES_S))(state)
+
+    @property
+    def _over(self) -> bool:
+        """Whether a newer boundary has taken over: its setpoint is another switch's business."""
+        return self._clock.now() >= self._order.until
+
+    async def _attempt(self) -> bool:
+        """Steps 4 to 7, once; whether the gateway then reads as desired."""
+        self._attempts += 1
+        try:
+            async with asyncio.timeout(ATTEMPT_S):
+                await self._write()
+                await self._session.ensure_running()
+                return await self._settled()
+        except TimeoutError:
+            raise Transient(f"the attempt was not over after {ATTEMPT_S:g} s") from None
+
+    async def _write(self) -> None:
+        change = self._order.desired.beyond(self._after or Setpoint())
+        if change.given():
+            owed = UNCOMMITTED in self._marks
+            self._marks.note(UNCOMMITTED)
+            try:
+                await self._session.call(lambda: self._gateway.write(change))
+            except Refused:
+                if not owed:  # nothing was written, so nothing lacks its commit
+                    self._marks.clear(UNCOMMITTED)
+                raise
+        await self._session.call(self._gateway.commit)
+        self._marks.clear(UNCOMMITTED)
+
+    async def _settled(self) -> bool:
+        deadline_s = self._clock.monotonic() + self._gateway.pace.settle_s
+        while True:
+            self._after = await self._session.call(self._gateway.read)
+            if self._order.desired.is_met_by(self._after):
+                return True
+            if self._clock.monotonic() >= deadline_s:
+                return False
+            await self._clock.sleep(self._gateway.pace.poll_s)
+
+    def _record(self, verdict: Verdict, error: GatewayError | None) -> SwitchRecord:
+        identity = self._session.identity
+        return SwitchRecord(
+            verdict=verdict,
+            at=self._clock.now(),
+            boundary=self._order.boundary,
+            rules=self._order.rules,
+            desired=self._order.desired,
+            before=self._before,
+            after=self._after,
+            attempts=self._attempts,
+            firmware=identity.firmware if identity else None,
+            steps=self._gateway.exchanges(),
+            message=self._sentence(verdict, error),
+            took_ms=round((self._clock.monotonic() - self._began_s) * 1000),
+        )
+
+    def _sentence(self, verdict: Verdict, error: GatewayError | None) -> str:
+        desired, after = self._order.desired, self._after
+        match verdict:
+            case Verdict.ALREADY:
+                return f"the gateway already has {desired}"
+            case Verdict.VERIFIED:
+                return f"the gateway reads back {desired}"
+            case Verdict.NOT_APPLIED:
+                return f"asked for {desired} {self._attempts} times, and the gateway still reads {after}"
+            case Verdict.SUPERSEDED:
+                return f"the gateway read {after} when a newer boundary took over from {desired}"
+            case _ if isinstance(error, SessionExpired):
+                return "the gateway took the login and then refused the session"
+            case _:
+                return str(error)
+
+
+def verdict_of(error: GatewayError) -> Verdict:
+    """The verdict on a switch that ended with this error."""
+    return Verdict.REFUSED if isinstance(error, Refused) else Verdict.UNREACHABLE

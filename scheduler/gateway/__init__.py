@@ -1,0 +1,1 @@
+"""The real device over HTTPS: knows bytes, percent scales and certificates, and never the loop or the plan."""

@@ -1,0 +1,134 @@
+"""What an HTTP status of the gateway means: which of our errors it is, sorted by who acts.
+
+A table in code, without a connection and without a session. Bodies are searched for known words and never quoted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from scheduler.gateway.http import Answer, Method
+from scheduler.model.errors import (
+    BadCredentials,
+    GatewayError,
+    NotCapable,
+    SessionExpired,
+    Throttled,
+    Transient,
+    Unsteady,
+)
+
+SILENCE_S = (300.0, 3600.0)
+"""The shortest and the longest silence after a 429, whatever Retry-After says. Lock-outs of 10 to 30 min were seen."""
+
+_OLDER_FIRMWARE = "switch with Tesla's app, or with a gateway whose firmware is older than 1.50"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One documented call. ``acts``: it changes something, so that a 403 speaks of the role and not of the session."""
+
+    step: str
+    method: Method
+    path: str
+    acts: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+LOGIN = Call(step="login", method="POST", path="/api/login/Basic", acts=True)
+
+
+class Standing(Enum):
+    """What is known of the token that was sent along."""
+
+    STRANGER = auto()  # none was sent
+    NEW = auto()  # a login gave it, and no call has been answered with it
+    PROVEN = auto()  # it has been good for an answer
+
+
+def error_of(answer: Answer, call: Call, standing: Standing) -> GatewayError | None:
+    """The error that an answer is; None for a success (200, 202 and 204 all are)."""
+    status = answer.status
+    if 200 <= status < 300:  # noqa: PLR2004 - the statuses read best as numbers
+        return None
+    if status == 429:  # noqa: PLR2004
+        return Throttled("the gateway wants fewer requests (429)", silence_s=_silence_s(answer.retry_after))
+    if call == LOGIN:
+        return _of_login(answer)
+    if status in {401, 403}:
+        return _of_access(status, call, standing)
+    return _of_other(answer, call)
+
+
+def _of_login(answer: Answer) -> GatewayError:
+    status = answer.status
+    # Firmware since 1.50.1: "roles [Provider_Engineer] require physical access" (powerwall2 issue 34).
+    if status in {401, 403} and b"physical access" in answer.body:
+        return NotCapable(
+            "firmware 1.50 or later lets the installer in only while somebody toggles a switch on the Powerwall",
+            remedy="the customer's login can still read (gateway.username: customer); to switch, use Tesla's app",
+        )
+    if status == 401:  # noqa: PLR2004
+        return BadCredentials(
+            "the gateway does not know this password for this user",
+            remedy="check gateway.username and the password (TOU_GATEWAY__PASSWORD), then restart",
+        )
+    if status == 403:  # noqa: PLR2004
+        return NotCapable("the gateway does not let this user log in (403)", remedy="check gateway.username")
+    # The README, GET /api/sitemaster/stop; seen at installer logins under load, too (powerwall2 issues 4 and 5).
+    if status == 500 and b"Cannot Start Wizard" in answer.body:  # noqa: PLR2004
+        return Unsteady(
+            "the gateway takes no installer's login while power flows; it is tried again, "
+            "and gateway.force_sm_off: true would insist"
+        )
+    return _of_other(answer, LOGIN)
+
+
+def _of_access(status: int, call: Call, standing: Standing) -> GatewayError:
+    if standing is Standing.STRANGER:
+        return SessionExpired(f"the gateway wants a login for {call} ({status})")
+    # A 403 says "no token, dead token, or role too low" alike. Where something is done it is the role: a login would
+    # not help, and logins in answer to it have locked people out.
+    if status == 403 and (call.acts or standing is Standing.NEW):  # noqa: PLR2004
+        return NotCapable(
+            f"the gateway does not let this login do {call} (403)",
+            remedy=f"use the installer's login where the firmware is older than 1.50; otherwise {_OLDER_FIRMWARE}",
+        )
+    return SessionExpired(f"the gateway no longer knows our session ({status})")
+
+
+def _of_other(answer: Answer, call: Call) -> GatewayError:
+    status = answer.status
+    match status:
+        # "RealMode must be either self_consumption or backup" (powerwall2 issues 8 and 10). Not latched: it is one
+        # rule that asks too much, and the next may not.
+        case 500 if b"ode must be either" in answer.body:
+            return Transient(
+                "the gateway does not take this mode; ask for self_consumption or backup in the rule"
+            )
+        case 502:
+            return Unsteady("the battery is stopped or starting (502)")
+        case 503:
+            return Unsteady("the gateway is busy (503)")
+        case 408 | 425:
+            return Transient(f"the gateway did not take {call} this time ({status})")
+        case _ if status >= 500:  # noqa: PLR2004
+            return Transient(f"the gateway failed at {call} ({status})")
+        case _ if 300 <= status < 400:  # noqa: PLR2004
+            return NotCapable(
+                f"the gateway sends {call} elsewhere ({status}), and we do not follow",
+                remedy="check gateway.host and gateway.port",
+            )
+        case _:
+            return NotCapable(f"this gateway does not do {call} ({status})", remedy=_OLDER_FIRMWARE)
+
+
+def _silence_s(retry_after: str | None) -> float:
+    """Seconds to keep silent. A date is not believed: neither clock need be right."""
+    shortest, longest = SILENCE_S
+    if retry_after is None or not (retry_after.isascii() and retry_after.isdigit()):
+        return shortest
+    return min(max(float(retry_after), shortest), longest)

@@ -1,0 +1,89 @@
+"""The login budget: how often we may try to log in, over restarts too.
+
+Gateways answer too many logins with 429 or a lock-out, and publish no numbers; ours stay far below any that was
+reported. What a login is, and when one is needed, lives in `local.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from scheduler.model.errors import StoreError, Throttled
+
+
+class Ledger(Protocol):
+    """Where the instants of past logins are kept."""
+
+    def load(self) -> list[datetime]:
+        """All that is known, in any order."""
+
+    def save(self, instants: list[datetime], /) -> None:
+        """Keep exactly these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """At most ``count`` logins within any ``window``."""
+
+    count: int
+    window: timedelta
+
+
+ALLOWANCES = (
+    Allowance(count=3, window=timedelta(minutes=5)),
+    Allowance(count=10, window=timedelta(hours=1)),
+    Allowance(count=30, window=timedelta(days=1)),
+)
+
+
+def remembered(instants: Sequence[datetime], now: datetime) -> list[datetime]:
+    """The logins that still count, oldest first. One in the future counts as now: the clock was stepped back."""
+    longest = max(allowance.window for allowance in ALLOWANCES)
+    return sorted(min(instant, now) for instant in instants if instant > now - longest)
+
+
+def wait(instants: Sequence[datetime], now: datetime) -> timedelta:
+    """How long until one more login is within every allowance; zero means now.
+
+    ``instants`` as `remembered` gives them.
+    """
+    full = (allowance for allowance in ALLOWANCES if len(instants) >= allowance.count)
+    waits = (instants[-allowance.count] + allowance.window - now for allowance in full)
+    return max(timedelta(0), max(waits, default=timedelta(0)))
+
+
+class LoginBudget:
+    """The budget of one gateway, kept in a ledger. If the ledger fails, this process still remembers."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._instants: list[datetime] = []
+        self._alone = False
+
+    def spend(self, now: datetime) -> None:
+        """Take one login off the budget, durably before it is sent; Throttled with the time to wait if it is used up."""
+        if not self._alone:
+            # Memory that fails must not keep the house from being switched.
+            with suppress(StoreError):
+                self._instants = self._ledger.load()
+        instants = remembered(self._instants, now)
+        delay = wait(instants, now)
+        # Kept even when nothing is spent: an instant of a clock that ran ahead must begin to age.
+        self._keep(instants if delay else [*instants, now])
+        if delay:
+            seconds = delay.total_seconds()
+            raise Throttled(f"the login budget is used up for {seconds:.0f} s", silence_s=seconds)
+
+    def _keep(self, instants: list[datetime]) -> None:
+        self._instants = instants
+        try:
+            self._ledger.save(list(instants))
+        except StoreError:
+            # What the ledger still says is older than what this process knows: do not read it again.
+            self._alone = True
+        else:
+            self._alone = False

@@ -1,0 +1,117 @@
+"""A gateway's certificate: fetched for a person to look at, and kept as a PEM file.
+
+The one place that speaks TLS without a pin, and it says nothing there: the handshake is all. Whether a certificate is to
+be trusted is a person's word, asked for by the `trust` command. The daemon needs only the file's fingerprint, which
+`pin.py` reads without the library that is needed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from scheduler.gateway.pin import NO_NAME, address, fingerprint_of, unchecked_context
+from scheduler.model.errors import Refused, Transient
+
+FETCH_DEADLINE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What a person looks at before trusting, in printable text; ``fingerprint`` is the SHA-256 that is pinned."""
+
+    pem: str
+    subject: str
+    names: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    fingerprint: bytes
+
+
+async def fetch(
+    host: str, port: int, server_name: str | None, *, deadline_s: float = FETCH_DEADLINE_S
+) -> Certificate:
+    """The certificate that is shown at this address, to whoever asks; Transient if there is none.
+
+    ``server_name`` None asks for no name. Not a byte is sent beyond the handshake.
+    """
+    where = address(host, port)
+    try:
+        async with asyncio.timeout(deadline_s):
+            _, writer = await asyncio.open_connection(
+                host, port, ssl=unchecked_context(), server_hostname=server_name or NO_NAME
+            )
+            shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+    except TimeoutError:
+        raise Transient(f"{where} showed no certificate within {deadline_s:g} s") from None
+    except ssl.SSLError as error:
+        raise Transient(
+            f"{where} broke off the TLS handshake; a gateway wants teg, powerwall or powerpack as --server-name"
+        ) from error
+    except (OSError, UnicodeError) as error:
+        raise Transient(f"{where} cannot be reached; check the host and the port") from error
+    return _parse(shown or b"", where)
+
+
+def save(certificate: Certificate, path: Path) -> None:
+    """Put the certificate there as PEM, readable for all, whole or not at all; OSError if it cannot be written."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(certificate.pem)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _parse(binary: bytes, where: str) -> Certificate:
+    try:
+        parsed = x509.load_der_x509_certificate(binary)
+        return Certificate(
+            pem=ssl.DER_cert_to_PEM_cert(binary),
+            subject=_printable(parsed.subject.rfc4514_string()),
+            names=_names(parsed),
+            not_before=parsed.not_valid_before_utc,
+            not_after=parsed.not_valid_after_utc,
+            fingerprint=fingerprint_of(binary),
+        )
+    except ValueError as error:
+        raise Refused(
+            f"the certificate of {where} cannot be read", remedy="check that this is the gateway's address"
+        ) from error
+
+
+def _names(parsed: x509.Certificate) -> tuple[str, ...]:
+    """The names and addresses it is made out to; none if it has no such extension."""
+    try:
+        extension = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return ()
+    names = extension.value.get_values_for_type(x509.DNSName)
+    addresses = extension.value.get_values_for_type(x509.IPAddress)
+    return tuple(_printable(str(name)) for name in (*names, *addresses))
+
+
+def _printable(text: str) -> str:
+    """Text of a stranger, fit for a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -1,0 +1,173 @@
+"""One connection to one gateway: HTTPS with a pinned certificate, a total deadline and a bounded body.
+
+The only file that knows httpx. What is asked lives in `local.py`, what a status means in `answers.py`; tokens pass
+through here and are never kept, shown or put into an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Literal
+
+import httpx
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+
+from scheduler.gateway.pin import NO_NAME, Endpoint, pinned_context
+from scheduler.model.errors import Transient
+
+DEADLINE_S = 10.0
+"""Any one call ends within this, in seconds. httpx counts per read: a byte a second would keep it for ever."""
+
+BODY_LIMIT_BYTES = 256 * 1024
+KEEPALIVE_S = 600.0
+"""How long an idle connection is kept. Longer than the pause between two looks: a handshake costs both sides dear."""
+
+Method = Literal["GET", "POST"]
+
+_DROPPED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back: an HTTP status, the whole body, and the Retry-After header if there was one."""
+
+    status: int
+    body: bytes = field(repr=False)
+    retry_after: str | None = None
+
+
+class Connection:
+    """A kept-alive connection that is made when first needed. Never follows a redirect, never uses a proxy.
+
+    ``transport`` takes the place of TLS and pin in tests; there is no other way around the pin.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        deadline_s: float = DEADLINE_S,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._deadline_s = deadline_s
+        self._base = httpx.URL(scheme="https", host=endpoint.host, port=endpoint.port)
+        self._client = httpx.AsyncClient(
+            transport=transport or _NamedTransport(endpoint),
+            headers={
+                "accept": "application/json",
+                "accept-encoding": "identity",
+                "user-agent": "tou-scheduler",
+            },
+            # Not the deadline, which is total and in `exchange`: httpcore leaks the socket of a handshake that is
+            # cancelled, but not of one that times out by its own clock. TCP and TLS have half of the deadline each.
+            timeout=httpx.Timeout(None, connect=deadline_s / 2),
+            follow_redirects=False,
+            trust_env=False,
+        )
+        # The session's token is ours to send or to drop; a jar would go on sending a dead one.
+        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    async def exchange(
+        self, method: Method, path: str, *, token: str | None = None, body: Mapping[str, Any] | None = None
+    ) -> Answer:
+        """One request and its whole answer, whatever its status.
+
+        IdentityChanged if somebody else answers, Transient for everything that is no answer. A GET whose connection
+        was dropped is asked once more, because the gateway may close an idle connection just as we use it; a POST
+        never, because it may have been obeyed.
+        """
+        request = self._client.build_request(
+            method, self._base.join(path), json=body, headers=_credentials(token)
+        )
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(2 if method == "GET" else 1),
+            retry=retry_if_exception_type(_DROPPED),
+            reraise=True,
+        )
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await retrying(self._send, request)
+        except TimeoutError:
+            raise self._trouble(f"gave no complete answer within {self._deadline_s:g} s") from None
+        except (httpx.HTTPError, UnicodeError) as error:
+            raise self._trouble(_what_happened(error)) from error
+
+    async def _send(self, request: httpx.Request) -> Answer:
+        response = await self._client.send(request, stream=True)
+        try:
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise self._trouble("sent a compressed answer that was not asked for")
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > BODY_LIMIT_BYTES:
+                    raise self._trouble(f"sent more than {BODY_LIMIT_BYTES // 1024} KiB in one answer")
+        finally:
+            await response.aclose()
+        return Answer(
+            status=response.status_code, body=bytes(body), retry_after=response.headers.get("retry-after")
+        )
+
+    def _trouble(self, what: str) -> Transient:
+        return Transient(f"the gateway at {self._endpoint} {what}")
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
+
+
+class _NamedTransport(httpx.AsyncHTTPTransport):
+    """httpx's own transport, pinned, which asks for the gateway's name wherever it connects to."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__(
+            verify=pinned_context(endpoint),
+            trust_env=False,
+            limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEPALIVE_S),
+        )
+        self._server_name = endpoint.server_name or NO_NAME
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        request.extensions = {**request.extensions, "sni_hostname": self._server_name}
+        return await super().handle_async_request(request)
+
+
+def _credentials(token: str | None) -> dict[str, str]:
+    """Both ways to show a token: firmware 20.49 refused a bearer once (powerwall2 issue 41), the cookie works everywhere."""
+    if token is None:
+        return {}
+    return {"cookie": f"AuthCookie={token}", "authorization": f"Bearer {token}"}
+
+
+def _what_happened(error: Exception) -> str:
+    """A sentence's end for an error of httpx, whose own text may be empty or hold a header."""
+    causes = tuple(_causes(error))
+    if isinstance(error, httpx.ConnectTimeout):
+        return "did not take the connection in time"
+    if isinstance(error, _DROPPED):
+        return "dropped the connection before its answer was complete"
+    # SSLWantReadError is how anyio waits; it is the context of any failure in a handshake.
+    if any(
+        isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLWantReadError) for cause in causes
+    ):
+        return "broke off the TLS handshake; if this lasts, check gateway.server_name"
+    # A label of more than 63 letters never reaches the resolver: Python ends in a UnicodeError.
+    if any(isinstance(cause, socket.gaierror | UnicodeError) for cause in causes):
+        return "was not found: its name is unknown here; if this lasts, check gateway.host"
+    if isinstance(error, httpx.ConnectError):
+        return "cannot be reached"
+    return f"did not answer properly ({type(error).__name__})"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()  # an error raised twice can be its own context
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,171 @@
+"""Facts about the running daemon: one small vocabulary that log, journal and status listen to.
+
+Frozen values only; who listens is none of their business. ``name`` is stable: people filter logs by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from scheduler.model.evidence import SwitchRecord
+from scheduler.model.setpoint import Setpoint
+
+Level = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened ``at`` an instant."""
+
+    name: ClassVar[str]
+    level: ClassVar[Level] = "info"
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switched(Event):
+    """A switch came to a verdict."""
+
+    name = "switch"
+    record: SwitchRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectJudged(Event):
+    """The meters were looked at: the record's verdict was raised or lowered."""
+
+    name = "effect"
+    record: SwitchRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drifted(Event):
+    """What we verified was changed by somebody else. ``policy`` says what we do about it."""
+
+    name = "drift"
+    level = "warning"
+    expected: Setpoint
+    found: Setpoint
+    policy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MomentStarted(Event):
+    """A moment came due and is being done."""
+
+    name = "moment_started"
+    do: str
+    rule: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MomentEnded(Event):
+    """A moment is over. ``outcome`` is a word of `control/firmware.py`, ``message`` a sentence."""
+
+    name = "moment_ended"
+    do: str
+    rule: str
+    due: datetime
+    outcome: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirmwareChanged(Event):
+    """Another version, or the same one started anew, answers than the last time."""
+
+    name = "firmware"
+    level = "warning"
+    before: str
+    after: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayLost(Event):
+    """The gateway no longer answers as it should; said once until it does."""
+
+    name = "gateway_lost"
+    level = "warning"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayBack(Event):
+    """The gateway answers again."""
+
+    name = "gateway_back"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonNeeded(Event):
+    """The gateway refuses something until a person acts; the message says what to do."""
+
+    name = "person_needed"
+    level = "error"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundStopped(Event):
+    """The battery stands still and we did not stop it: somebody may be working on it."""
+
+    name = "found_stopped"
+    level = "error"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarted(Event):
+    """The battery stood still because of our login; we started it again."""
+
+    name = "restarted"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanChanged(Event):
+    """Another configuration is in force."""
+
+    name = "plan"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRejected(Event):
+    """The configuration file has problems; the last good plan goes on."""
+
+    name = "plan_rejected"
+    level = "error"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanWarning(Event):
+    """The configuration can be used, and something about it is odd."""
+
+    name = "plan_warning"
+    level = "warning"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneDiffers(Event):
+    """The machine goes by another time zone than the site; the site's counts."""
+
+    name = "zone_differs"
+    level = "warning"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryFailed(Event):
+    """Our own memory could not be written; switching goes on."""
+
+    name = "memory_failed"
+    level = "error"
+    message: str

@@ -1,0 +1,62 @@
+"""What the daemon knows at the end of a cycle: one value that status page, command and monitors show.
+
+"Actual" is the last reading with its time, never an intention. The public form is `tou-scheduler/status`, version 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any
+
+from scheduler.model.evidence import SwitchRecord
+from scheduler.model.setpoint import Setpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The state of affairs at ``at``. ``trouble`` is a sentence if something is wrong now, else None."""
+
+    at: datetime
+    started: datetime
+    period: str | None
+    desired: Setpoint
+    rules: tuple[str, ...]
+    actual: Setpoint | None
+    read_at: datetime | None
+    record: SwitchRecord | None
+    next_boundary: datetime | None
+    next_desired: Setpoint | None
+    next_moment: datetime | None
+    firmware: str | None
+    drifted: bool
+    trouble: str | None
+    plan_digest: str
+    plan_problem: str | None
+
+    def document(self, zone: tzinfo) -> dict[str, Any]:
+        """The public form, with times in ``zone``."""
+
+        def local(instant: datetime | None) -> str | None:
+            return None if instant is None else instant.astimezone(zone).isoformat(timespec="seconds")
+
+        return {
+            "schema": "tou-scheduler/status",
+            "version": 1,
+            "at": local(self.at),
+            "started": local(self.started),
+            "period": self.period,
+            "desired": self.desired.document(),
+            "rules": list(self.rules),
+            "actual": None if self.actual is None else self.actual.document(measured=True),
+            "read_at": local(self.read_at),
+            "verdict": None if self.record is None else self.record.verdict.value,
+            "verdict_message": None if self.record is None else self.record.message,
+            "next_boundary": local(self.next_boundary),
+            "next_desired": None if self.next_desired is None else self.next_desired.document(),
+            "next_moment": local(self.next_moment),
+            "firmware": self.firmware,
+            "drifted": self.drifted,
+            "trouble": self.trouble,
+            "configuration": {"digest": self.plan_digest, "problem": self.plan_problem},
+        }

@@ -1,0 +1,1 @@
+"""Listeners and windows: log lines and status. Nothing here changes anything."""

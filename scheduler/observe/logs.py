@@ -1,0 +1,109 @@
+"""Log lines: one for each event, console for a terminal and JSON otherwise. Event names are an interface.
+
+A listener only; what happened is in `model/events.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import datetime, tzinfo
+from typing import Any, TextIO
+
+import structlog
+
+from scheduler.model.events import EffectJudged, Event, Switched
+from scheduler.model.evidence import SwitchRecord, Verdict
+
+Tell = Callable[[Event], None]
+
+
+def configure(*, stream: TextIO | None = None, as_json: bool | None = None) -> None:
+    """Send structlog and the standard library's logging to ``stream`` (stderr) in one form.
+
+    JSON unless the stream is a terminal, or as ``as_json`` says. Libraries speak from WARNING on: httpx would print
+    whole URLs, APScheduler each job. Tracebacks are plain: a rich one prints local variables, secrets among them.
+    """
+    stream = stream or sys.stderr
+    if as_json is None:
+        as_json = not stream.isatty()
+    renderer: Any
+    if as_json:
+        renderer = structlog.processors.JSONRenderer(serializer=json.dumps, ensure_ascii=False)
+        finish = [structlog.processors.format_exc_info, renderer]
+    else:
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=14
+        )
+        finish = [renderer]
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=not stream.isatty(), key="logged_at"),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finish],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("tou_scheduler").setLevel(logging.INFO)
+
+
+def listener(zone: tzinfo) -> Tell:
+    """A listener that writes each event as one line, with times in ``zone``."""
+    log = structlog.stdlib.get_logger("tou_scheduler")
+
+    def tell(event: Event) -> None:
+        log.log(_level(event), event.name, **line(event, zone))
+
+    return tell
+
+
+def line(event: Event, zone: tzinfo) -> dict[str, Any]:
+    """The keys and values of an event's line, in order. Nothing here is secret: events hold no credentials."""
+    if isinstance(event, Switched | EffectJudged):
+        return _switch_line(event.record, zone)
+    return {field.name: _plain(getattr(event, field.name), zone) for field in fields(event)}
+
+
+def _switch_line(record: SwitchRecord, zone: tzinfo) -> dict[str, Any]:
+    return {
+        "at": _plain(record.at, zone),
+        "verdict": record.verdict.value,
+        "desired": str(record.desired),
+        "before": None if record.before is None else str(record.before),
+        "after": None if record.after is None else str(record.after),
+        "boundary": _plain(record.boundary, zone),
+        "rules": ", ".join(record.rules),
+        "attempts": record.attempts,
+        "took_ms": record.took_ms,
+        "message": record.message,
+    }
+
+
+def _plain(value: object, zone: tzinfo) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(zone).isoformat(timespec="seconds")
+    if value is None or isinstance(value, int | float):
+        return value
+    return str(value)
+
+
+def _level(event: Event) -> int:
+    if isinstance(event, Switched | EffectJudged) and not event.record.verdict.good:
+        soft = event.record.verdict in {Verdict.SUPERSEDED, Verdict.DRIFTED}
+        return logging.WARNING if soft else logging.ERROR
+    return {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}[event.level]

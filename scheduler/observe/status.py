@@ -1,0 +1,97 @@
+"""The status file: what the daemon knew at the end of a cycle, for `status` and for monitors.
+
+Written anew only when something but the time changed, or when it grows old, because a Raspberry Pi lives on an SD card.
+Which file, and how it is written, is the app's business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from scheduler.model.status import Status
+
+OLD = timedelta(minutes=5)
+"""A status file is never older than this while the daemon lives."""
+
+STALE = timedelta(minutes=15)
+"""An older one means that the daemon hangs."""
+
+
+class StatusFile:
+    """A listener to the loop's reports."""
+
+    def __init__(self, write: Callable[[bytes], None], zone: tzinfo) -> None:
+        self._write = write
+        self._zone = zone
+        self._last: Status | None = None
+
+    def report(self, status: Status) -> None:
+        """Take the state of affairs, and write it if that tells anything new."""
+        last = self._last
+        if last is not None and replace(status, at=last.at) == last and abs(status.at - last.at) < OLD:
+            return
+        self._last = status
+        self._write(json.dumps(status.document(self._zone), indent=2, ensure_ascii=False).encode())
+
+
+def judge(document: dict[str, Any] | None, *, running: bool, now: datetime) -> tuple[bool, str]:
+    """Whether all is well by a status document, and the reason in a sentence, for people and monitors."""
+    if not running:
+        return False, "the daemon does not run"
+    if document is None:
+        return False, "the daemon runs and has not completed a cycle yet"
+    age = now - datetime.fromisoformat(document["at"])
+    if age > STALE:
+        return (
+            False,
+            f"the daemon runs, but its last completed cycle was {round(age.total_seconds() / 60)} minutes ago",
+        )
+    if document["trouble"]:
+        return False, document["trouble"]
+    if document["configuration"]["problem"]:
+        return False, f"the file has a problem, an older plan goes on: {document['configuration']['problem']}"
+    if document["verdict"] is None:
+        return False, "no switch has come to a verdict yet"
+    if document["verdict"] not in {"already", "verified", "effective", "drifted"}:
+        return False, document["verdict_message"]
+    return True, document["verdict_message"]
+
+
+def text(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """The screen of `status` as pairs of label and words."""
+    read = document["actual"]
+    rows = [
+        ("period", document["period"] or "none"),
+        ("wanted", _words(document["desired"]) + _because(document["rules"])),
+        (
+            "gateway",
+            "not read yet" if read is None else f"{_words(read)} (read at {_clock(document['read_at'])})",
+        ),
+        ("verdict", document["verdict"] or "none yet"),
+    ]
+    if document["next_boundary"]:
+        rows.append(("next", f"{_clock(document['next_boundary'])}: {_words(document['next_desired'])}"))
+    if document["next_moment"]:
+        rows.append(("moment", _clock(document["next_moment"])))
+    rows.append(("firmware", document["firmware"] or "unknown"))
+    return rows
+
+
+def _words(setpoint: dict[str, Any]) -> str:
+    mode, reserve = setpoint["mode"], setpoint["reserve_percent"]
+    parts = [mode] if mode else []
+    if reserve is not None:
+        parts.append(f"reserve {reserve:g} %")
+    return ", ".join(parts) or "left alone"
+
+
+def _because(rules: list[str]) -> str:
+    return f" ({', '.join(rules)})" if rules else ""
+
+
+def _clock(instant: str) -> str:
+    return datetime.fromisoformat(instant).strftime("%a %d %b %H:%M")

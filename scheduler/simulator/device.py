@@ -1,0 +1,227 @@
+"""The simulated gateway's state and what can be done to it, by requests and by other people.
+
+What is *shown* as set and what the battery *obeys* are two things here, as on the real one. JSON and HTTP live in
+`bodies.py` and `api.py`, the watts in `house.py`, the sentences that cause trouble in `scenario.py`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from scheduler.model.reading import Grid, Power
+from scheduler.simulator import refusals
+from scheduler.simulator.house import FULL_WH, House, Obeyed
+from scheduler.simulator.personality import PERSONALITIES, Personality
+from scheduler.simulator.sessions import Role, Sessions
+from scheduler.simulator.updater import STAGED, Updater
+
+LOWEST_RESERVE = 5.0
+HIGHEST_RESERVE = 100.0
+"""Raw percent. Values beyond are taken as these (BJReplay's scripts rely on it); no error was ever documented."""
+
+INSTALL_TAKES = timedelta(minutes=2)
+"""How long the gateway is gone for an install ("wait for 2 minutes", says its own page)."""
+
+POWER_FLOWS_W = 100.0
+"""From this much battery power on, a gateway that is picky about it does not let itself be stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What /api/operation speaks of: a mode, and the reserve in raw percent."""
+
+    mode: str
+    reserve_raw_percent: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Mischief:
+    """What goes wrong at the moment; `scenario.py` has the words for it."""
+
+    writes_to_ignore: float = 0
+    runs_to_forget: int = 0
+    one_step_late: bool = False
+    refuses_wizard: bool = False
+    busy_until: datetime | None = None
+    offline_until: datetime | None = None
+
+
+class SimulatedGateway:
+    """A gateway with a house behind it. Time passes when somebody looks: ``now`` is asked at every access.
+
+    ``history`` is what the battery really went by, each entry from its instant on; ``requests`` counts the requests
+    that the API answered, by ``METHOD path``.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], datetime],
+        personality: Personality = PERSONALITIES["1.45.2"],
+        zone: ZoneInfo | None = None,
+        serial: str = "T123456789",
+        charge_raw_percent: float = 50.0,
+        setting: Setting = Setting(mode="self_consumption", reserve_raw_percent=24.0),
+    ) -> None:
+        self._now = now
+        start = now()
+        self.personality = personality
+        self.serial = serial
+        self.zone = zone or ZoneInfo("America/Los_Angeles")
+        self.firmware = personality.firmware
+        self.start_time = start
+        self.running_since = start
+        self.house = House(at=start, zone=self.zone, charge_wh=FULL_WH * charge_raw_percent / 100)
+        self.sessions = Sessions(serial)
+        self.updater = Updater(since=start)
+        self.mischief = Mischief(one_step_late=personality.one_step_late)
+        self.requests: Counter[str] = Counter()
+        self.shown = setting
+        self._committed = setting
+        self.obeyed = Obeyed(mode=setting.mode, reserve_raw_percent=setting.reserve_raw_percent)
+        self.history = [(start, self.obeyed)]
+        self._agenda: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._catching_up = False
+
+    def now(self) -> datetime:
+        """The present instant, after everything until then has happened.
+
+        For what happens on the way, the present is the instant at which it happens.
+        """
+        if self._catching_up:
+            return self.house.at
+        now = self._now()
+        self._catching_up = True
+        try:
+            while self._agenda and self._agenda[0][0] <= now:
+                at, _, happen = heapq.heappop(self._agenda)
+                self.house.advance(at, self.obeyed)
+                happen()
+        finally:
+            self._catching_up = False
+        self.house.advance(now, self.obeyed)
+        return now
+
+    def later(self, at: datetime, happen: Callable[[], None]) -> None:
+        """Let something happen at an instant, before anything that is looked at after it."""
+        heapq.heappush(self._agenda, (at, next(self._order), happen))
+
+    @property
+    def offline(self) -> bool:
+        """Whether connections to the gateway come to nothing."""
+        return self._lasts(self.mischief.offline_until)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it says that somebody else configures."""
+        return self._lasts(self.mischief.busy_until)
+
+    def power(self) -> Power:
+        """What flows now, in watts."""
+        self.now()
+        return self.house.flows(self.obeyed)
+
+    def charge_raw_percent(self) -> float:
+        """State of charge now, in raw percent."""
+        self.now()
+        return self.house.charge_raw_percent
+
+    def login(self, username: str, password: str, *, stop_under_load: bool) -> tuple[str, Role]:
+        """A token and its role. As installer this stops the battery (README of the gateway, Login).
+
+        ``stop_under_load`` is the request's force_sm_off. Refusal for a wrong password, and where it may not stop.
+        """
+        now = self.now()
+        role = self.sessions.check(username, password, now)
+        if role is Role.INSTALLER and self.personality.installer_login_stops:
+            self.stop(under_load=stop_under_load)
+        return self.sessions.open(role, now), role
+
+    def write(self, mode: str | None, reserve_raw_percent: float | None) -> Setting:
+        """Set what is given; the answer is what the gateway claims to have set. The battery waits for `commit`."""
+        if mode is not None and mode not in self.personality.writable_modes:
+            raise refusals.no_such_mode(self.personality.operation_key)
+        claimed = self.shown
+        if mode is not None:
+            claimed = replace(claimed, mode=mode)
+        if reserve_raw_percent is not None:
+            kept = min(max(reserve_raw_percent, LOWEST_RESERVE), HIGHEST_RESERVE)
+            claimed = replace(claimed, reserve_raw_percent=kept)
+        if self.mischief.writes_to_ignore > 0:
+            self.mischief.writes_to_ignore -= 1
+        else:
+            self.shown = claimed
+        return claimed
+
+    def commit(self) -> None:
+        """Put what is shown into force (README of the gateway, note 2), or what was to be the last time."""
+        self.now()
+        due = self._committed if self.mischief.one_step_late else self.shown
+        self._committed = self.shown
+        self._obey(mode=due.mode, reserve_raw_percent=due.reserve_raw_percent)
+
+    def run(self) -> None:
+        """Put the battery into service."""
+        self.now()
+        if self.mischief.runs_to_forget > 0:
+            self.mischief.runs_to_forget -= 1
+        elif not self.obeyed.running:
+            self._obey(running=True)
+            self.running_since = self.house.at
+
+    def stop(self, *, under_load: bool = False) -> None:
+        """Take the battery out of service; Refusal 500 if it is picky and power flows."""
+        flows = abs(self.power().battery_w) >= POWER_FLOWS_W
+        if self.mischief.refuses_wizard and flows and not under_load:
+            raise refusals.cannot_start_wizard()
+        self._obey(running=False)
+
+    def install(self) -> None:
+        """Install what is staged; nothing is, nothing happens."""
+        if self.updater.state(self.now()) == STAGED:
+            self.upgrade()
+
+    def upgrade(self) -> None:
+        """Be gone for two minutes and come back with new firmware; the battery stands still in between."""
+        self.go_offline(INSTALL_TAKES)
+        self._obey(running=False)
+        self.later(self.house.at + INSTALL_TAKES, self._come_back)
+
+    def go_offline(self, lasting: timedelta) -> None:
+        """Let connections come to nothing for at least this long."""
+        until = self.now() + lasting
+        self.mischief.offline_until = max(until, self.mischief.offline_until or until)
+
+    def use_app(self, setting: Setting) -> None:
+        """Somebody sets this in the app: shown and obeyed at once, as the app needs no commit."""
+        self.now()
+        self.shown = self._committed = setting
+        self._obey(mode=setting.mode, reserve_raw_percent=setting.reserve_raw_percent)
+
+    def switch_grid(self, grid: Grid) -> None:
+        """Connect the house to the grid, or cut it off."""
+        self.now()
+        self._obey(grid=grid)
+
+    def _come_back(self) -> None:
+        self.firmware = self.personality.next_firmware
+        self.start_time = self.running_since = self.house.at
+        self.sessions.forget()
+        self.updater.installed(self.house.at)
+        self._obey(running=True)
+
+    def _obey(self, **changes: object) -> None:
+        obeyed = replace(self.obeyed, **changes)  # type: ignore[arg-type]  # names and types are those of Obeyed
+        if obeyed != self.obeyed:
+            self.obeyed = obeyed
+            self.history.append((self.house.at, obeyed))
+
+    def _lasts(self, until: datetime | None) -> bool:
+        return until is not None and self.now() < until

@@ -1,0 +1,51 @@
+"""The demo as a new user sees it: a real process, the shipped file, a whole day."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from processes import ROOT, command
+
+
+def day(folder: Path, *words: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of a demo day with the shipped file."""
+    result = command(
+        "demo", "--config", str(ROOT / "config" / "tou.yaml"), "--speed", "3600", *words, cwd=folder
+    )
+    return result.returncode, result.stdout, result.stderr
+
+
+def test_the_demo_shows_the_day_of_the_readme_and_exits_0(tmp_path: Path) -> None:
+    """The 07:15 moment and the 07:55 and 22:05 switches are shown with both scales, what was read back, and a verdict."""
+    code, shown, errors = day(tmp_path)
+
+    assert (code, errors) == (0, "")
+    assert "check_firmware: up_to_date" in shown
+    for due, asked in (
+        ("07:55", "self_consumption, reserve 5 % shown = 9.75 % raw"),
+        ("22:05", "backup, reserve 100 % shown = 100 % raw"),
+    ):
+        told = shown[shown.rindex(f"switch due at {due}") :]
+        assert re.search(rf"asked +{re.escape(asked)}\n +read back +{re.escape(asked)}\n", told)
+        assert re.search(r"took +\d+ ms for 4 exchanges, 1 attempt", told)
+        assert re.search(r"verdict +verified: the gateway reads back", told)
+        assert re.search(rf"^  {due}  (verified|effective)", shown, re.MULTILINE)
+
+
+def test_the_demo_says_when_the_gateway_is_broken_and_does_not_exit_0(tmp_path: Path) -> None:
+    """With a gateway that ignores writes the same day ends with exit code 4 and names the boundaries that failed."""
+    code, shown, errors = day(tmp_path, "--scenario", "ignores writes")
+
+    assert code == 4
+    assert "still reads self_consumption, reserve 20 %" in shown
+    assert "The day did not go as planned" in errors
+    assert "07:55" in errors
+
+
+def test_an_unknown_scenario_is_a_usage_error(tmp_path: Path) -> None:
+    """A sentence that nobody knows ends with exit code 2 and the list of those that are known."""
+    code, _, errors = day(tmp_path, "--scenario", "dances")
+
+    assert code == 2
+    assert "ignores writes" in errors

@@ -1,0 +1,217 @@
+"""The command as users run it: real processes, real HTTPS, real files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from processes import PASSWORD, ROOT, Site, command, eventually, site
+
+from scheduler.cli.once import code_of
+from scheduler.model.evidence import Verdict
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Site]:
+    """A site whose gateway behaves."""
+    with site(tmp_path) as it:
+        yield it
+
+
+def test_once_brings_the_gateway_to_what_should_be_now(home: Site) -> None:
+    """The first `once` verifies, the second finds it already there; the records agree with `plan`."""
+    first = home.json("once", "--state-dir", "state")
+    second = home.json("once", "--state-dir", "state")
+
+    assert (first["schema"], first["version"], first["verdict"]) == ("tou-scheduler/switch", 1, "verified")
+    assert second["verdict"] == "already"
+    assert first["desired"]["mode"] == second["after"]["mode"]
+    assert [first, second] == home.json("history", "--state-dir", "state")
+    segments = home.json("plan", "--merge", "--days", "2")["segments"]
+    assert first["desired"] in [{k: s[k] for k in ("mode", "reserve_percent")} for s in segments]
+
+
+def test_curl_by_hand_reads_what_once_wrote(home: Site) -> None:
+    """With the trusted certificate and the README's curl commands, the gateway shows the raw scale of our record."""
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("curl is not on this machine")
+    record = home.json("once", "--state-dir", "state")
+
+    def ask(path: str, *words: str) -> dict[str, object]:
+        there = ["--cacert", "config/powerwall.pem", "--resolve", f"powerwall:{home.port}:127.0.0.1"]
+        answer = subprocess.run(
+            [curl, "-s", "--fail", *there, *words, f"https://powerwall:{home.port}{path}"],
+            cwd=home.folder,
+            capture_output=True,
+            check=True,
+        )
+        return json.loads(answer.stdout)
+
+    login = {"username": "customer", "password": "56789", "email": "me@example.com", "force_sm_off": False}
+    token = ask("/api/login/Basic", "-H", "Content-Type: application/json", "-d", json.dumps(login))["token"]
+    seen = ask("/api/operation", "-H", f"Authorization: Bearer {token}")
+
+    assert record["after"]["mode"] == seen["real_mode"]
+    assert 0.95 * record["after"]["reserve_percent"] + 5 == pytest.approx(seen["backup_reserve_percent"])
+
+
+def test_the_daemon_switches_and_status_and_history_show_it(home: Site) -> None:
+    """While the daemon runs, `status` is fine and names its process, and the switch is in the history."""
+    with home.daemon() as daemon:
+        status = eventually(lambda: home.run("status", "--state-dir", "state").returncode == 0) and home.json(
+            "status", "--state-dir", "state"
+        )
+        assert daemon.pid == status["pid"]
+        assert status["desired"]["mode"] == status["actual"]["mode"]
+        assert home.json("history", "--state-dir", "state")[-1]["verdict"] == "verified"
+
+
+def test_status_says_that_the_daemon_does_not_run(home: Site) -> None:
+    """Without a daemon `status` exits 1 and says so; with one that was there it still shows what it knew."""
+    never = home.run("status", "--state-dir", "state")
+    with home.daemon():
+        pass
+    after = home.run("status", "--state-dir", "state")
+
+    assert (never.returncode, after.returncode) == (1, 1)
+    assert "does not run" in never.stdout
+    assert "gateway" in after.stdout
+
+
+def test_the_daemon_logs_one_line_for_each_change(home: Site) -> None:
+    """Not on a terminal the log is JSON: one switch, no line for the cycles that changed nothing, no secret."""
+    with home.daemon():
+        eventually(lambda: any(line["event"] == "switch" for line in home.log))
+
+    assert [line["event"] for line in home.log] == ["zone_differs", "restarted", "switch"]
+    assert PASSWORD not in (home.folder / "run.err").read_text()
+
+
+def test_sigterm_ends_the_daemon_with_exit_code_0(home: Site) -> None:
+    """Told to stop, it stops within ten seconds, and says nothing bad."""
+    with home.daemon() as daemon:
+        daemon.send_signal(signal.SIGTERM)
+
+        assert daemon.wait(timeout=10) == 0
+
+
+def test_an_edited_file_is_taken_up_without_a_restart(home: Site) -> None:
+    """Saving the file is enough; SIGHUP does it at once. The gateway follows."""
+    with home.daemon() as daemon:
+        home.edit("set: {mode: backup, reserve: 100}", "set: {mode: backup, reserve: 70}")
+        home.edit("set: {mode: self_consumption, reserve: 5}", "set: {mode: self_consumption, reserve: 70}")
+        daemon.send_signal(signal.SIGHUP)
+
+        eventually(
+            lambda: (
+                json.loads((home.folder / "state" / "status.json").read_text())["actual"]["reserve_percent"]
+                == 70
+            )
+        )
+        assert "plan" in [line["event"] for line in home.log]
+
+
+def test_a_broken_edit_changes_nothing_and_status_names_the_line(home: Site) -> None:
+    """With a bad file the last good plan goes on; `status` exits 1 and says which line is wrong."""
+    with home.daemon():
+        home.edit("mode: backup", "mode: bakcup")
+
+        eventually(lambda: "plan_rejected" in [line["event"] for line in home.log])
+        status = eventually(
+            lambda: (
+                (s := home.run("status", "--state-dir", "state")).returncode == 1
+                and "bakcup" in s.stdout
+                and s
+            )
+        )
+        assert "tou.yaml:42" in status.stdout
+
+
+def test_a_second_daemon_names_the_first_and_exits_3(home: Site) -> None:
+    """One daemon a state directory: the second one says which process has it, and so does `once`."""
+    with home.daemon() as daemon:
+        second = home.run("run", "--state-dir", "state")
+        once = home.run("once", "--state-dir", "state")
+
+    assert (second.returncode, once.returncode) == (3, 3)
+    assert str(daemon.pid) in second.stderr
+    assert str(daemon.pid) in once.stderr
+
+
+def test_a_daemon_killed_in_the_middle_leaves_nothing_that_hinders_the_next(home: Site) -> None:
+    """After SIGKILL the next daemon takes over the state directory and the gateway runs."""
+    with home.daemon() as daemon:
+        daemon.kill()
+        daemon.wait()
+    (home.folder / "state" / "status.json").unlink()
+
+    with home.daemon():
+        eventually(lambda: home.run("status", "--state-dir", "state").returncode == 0)
+
+
+def test_once_exits_3_when_nobody_answers(home: Site) -> None:
+    """Unreachable is exit code 3, with a verdict and a sentence, and no traceback."""
+    home.edit(f":{home.port} ", ":1 ")
+
+    result = home.run("once", "--state-dir", "state")
+
+    assert result.returncode == 3
+    assert result.stdout.startswith("unreachable: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_once_exits_5_with_a_wrong_password(home: Site) -> None:
+    """A refused password is exit code 5, with the remedy."""
+    result = home.run("once", "--state-dir", "state", TOU_GATEWAY__PASSWORD="wrong")
+
+    assert result.returncode == 5
+    assert "password" in result.stdout
+    assert "wrong" not in result.stdout + result.stderr
+
+
+def test_once_exits_5_without_a_trusted_certificate(home: Site) -> None:
+    """Without a certificate nothing is sent; the sentence says to run `trust`."""
+    (home.folder / "config" / "powerwall.pem").unlink()
+
+    result = home.run("once", "--state-dir", "state")
+
+    assert result.returncode == 5
+    assert "tou-scheduler trust" in result.stderr
+
+
+def test_another_certificate_is_refused_before_a_password_is_sent(home: Site, tmp_path: Path) -> None:
+    """When another gateway answers in its place, `once` exits 5 and says how to go on."""
+    with_other = tmp_path / "other"
+    with_other.mkdir()
+    with site(with_other) as other:
+        home.edit(f":{home.port} ", f":{other.port} ")
+
+        result = home.run("once", "--state-dir", "state")
+
+    assert result.returncode == 5
+    assert "another certificate" in result.stdout
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_the_exit_code_of_once_follows_the_verdict(verdict: Verdict) -> None:
+    """0 where the gateway reads back what was asked, 3 unreachable, 5 refused, 4 for everything not verified."""
+    wanted = {"unreachable": 3, "refused": 5, "already": 0, "verified": 0, "effective": 0}
+
+    assert wanted.get(verdict.value, 4) == code_of(verdict)
+
+
+def test_a_simulated_gateway_needs_no_hardware(tmp_path: Path) -> None:
+    """`type: simulated` turns the shipped file into a dry run: `once` verifies, with no certificate and no password."""
+    text = (ROOT / "config" / "tou.yaml").read_text()
+    (tmp_path / "tou.yaml").write_text(text.replace("type: local ", "type: simulated "))
+
+    result = command("once", "--config", "tou.yaml", "--state-dir", "state", "--json", cwd=tmp_path)
+
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["verdict"] == "verified"

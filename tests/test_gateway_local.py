@@ -1,0 +1,303 @@
+"""The local gateway: its calls, its session and latch, and what it never sends or shows."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import httpx
+import pytest
+from fake_gateway import CALLS, EMAIL, NOW, PASSWORD, TOKEN, Fake, Ledger, gateway_of, write
+
+from scheduler.gateway.http import DEADLINE_S
+from scheduler.gateway.local import Credentials, LocalGateway
+from scheduler.gateway.pin import Endpoint
+from scheduler.model.errors import (
+    BadCredentials,
+    GatewayError,
+    NotCapable,
+    SessionExpired,
+    Throttled,
+    Transient,
+)
+from scheduler.model.evidence import Step
+from scheduler.model.reading import Grid
+from scheduler.model.setpoint import Setpoint
+
+
+async def test_three_refused_passwords_end_all_requests() -> None:
+    """After three refusals of the password in a row nothing more is sent, whatever is asked."""
+    fake = Fake()
+    instants = iter(NOW + timedelta(hours=n) for n in range(10))
+    gateway = gateway_of(fake, now=lambda: next(instants))
+    fake.says("POST", "/api/login/Basic", 401)
+    for _ in range(3):
+        with pytest.raises(BadCredentials):
+            await gateway.login()
+    sent = len(fake.requests)
+
+    for call in (LocalGateway.login, LocalGateway.identify, LocalGateway.read, write):
+        with pytest.raises(BadCredentials, match="3 times"):
+            await call(gateway)
+    await gateway.close()
+
+    assert sent == 3
+    assert len(fake.requests) == 3
+
+
+async def test_a_good_login_forgives_the_bad_ones() -> None:
+    """Only refusals in a row count."""
+    fake = Fake()
+    instants = iter(NOW + timedelta(hours=n) for n in range(10))
+    gateway = gateway_of(fake, now=lambda: next(instants))
+    for _ in range(2):
+        fake.says("POST", "/api/login/Basic", 401)
+        for _ in range(2):
+            with pytest.raises(BadCredentials):
+                await gateway.login()
+        fake.odd.clear()
+        await gateway.login()
+    await gateway.close()
+
+    assert gateway.has_session
+
+
+async def test_without_a_password_nothing_is_sent() -> None:
+    """A missing password is said before anything is sent or spent."""
+    fake = Fake()
+    gateway = gateway_of(fake, password=None)
+
+    with pytest.raises(BadCredentials, match="TOU_GATEWAY__PASSWORD"):
+        await gateway.login()
+    await gateway.close()
+
+    assert fake.requests == []
+
+
+async def test_the_login_budget_is_kept() -> None:
+    """The fourth login within five minutes is not sent."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    for _ in range(3):
+        await gateway.login()
+
+    with pytest.raises(Throttled) as caught:
+        await gateway.login()
+    await gateway.close()
+
+    assert caught.value.silence_s == 300
+    assert len(fake.requests) == 3
+
+
+async def test_what_a_login_says() -> None:
+    """A login sends user, password, e-mail and no wish to stop the battery, and no token."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    await gateway.login()
+    await gateway.login()
+    await gateway.close()
+
+    for request in fake.requests:
+        assert json.loads(request.content) == {
+            "username": "installer",
+            "password": PASSWORD,
+            "email": EMAIL,
+            "force_sm_off": False,
+        }
+        assert "cookie" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("username", "version", "may_stop"),
+    [
+        ("installer", None, True),
+        ("installer", "1.15.0\n", True),
+        ("installer", "1.45.2", True),
+        ("installer", "1.49.9", True),
+        ("installer", "1.50.0", False),
+        ("installer", "1.50.1 c58c2df3", False),
+        ("installer", "21.39.1 7759c368", False),
+        ("installer", "unheard of", True),
+        ("installer", "2", False),
+        ("customer", None, False),
+        ("customer", "1.45.2", False),
+    ],
+)
+async def test_which_login_may_stop_the_battery(
+    username: str, version: str | None, *, may_stop: bool
+) -> None:
+    """The installer's login may stop it up to firmware 1.49 or while the firmware is unknown, the customer's never."""
+    fake = Fake()
+    gateway = gateway_of(fake, username=username)
+    if version is not None:
+        fake.says("GET", "/api/status", 200, json.dumps({"version": version}).encode())
+        await gateway.identify()
+    await gateway.close()
+
+    assert gateway.login_may_stop is may_stop
+
+
+async def test_a_write_speaks_as_the_gateway_does() -> None:
+    """What is written is spelled like what was read, in raw percent, and whole."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    await gateway.read()
+    await gateway.write(Setpoint(reserve_percent=100))
+    fake.says("GET", "/api/operation", 200, b'{"mode":"backup","backup_reserve_percent":24.6}')
+    await gateway.read()
+    await gateway.write(Setpoint(mode="self_consumption"))
+    await gateway.close()
+
+    assert [json.loads(r.content) for r in fake.requests if r.method == "POST"] == [
+        {"real_mode": "self_consumption", "backup_reserve_percent": 100},
+        {"mode": "self_consumption", "backup_reserve_percent": 24.6},
+    ]
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+async def test_a_commit_is_accepted_as_old_and_new_firmware_do(status: int) -> None:
+    """Both 200 with a body and 202 without one mean that a commit or a start was accepted."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    fake.says("GET", "/api/config/completed", status)
+    fake.says("GET", "/api/sitemaster/run", status)
+    await gateway.commit()
+    await gateway.start()
+    await gateway.close()
+
+    assert [step.status for step in gateway.exchanges()] == [status, status]
+
+
+async def test_a_round_of_all_calls() -> None:
+    """Every call asks for its documented address, shows the token, and leaves a step under its stable name."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    assert (await gateway.identify()).firmware == "1.45.2 abc"
+    await gateway.login()
+    assert await gateway.read() == Setpoint(mode="self_consumption", reserve_percent=20)
+    await write(gateway)
+    await gateway.commit()
+    assert await gateway.is_running()
+    await gateway.start()
+    live = await gateway.live()
+    assert (live.charge_percent, live.grid) == (60, Grid.CONNECTED)
+    assert (await gateway.power()).battery_w == 1
+    await gateway.check_for_update()
+    assert not (await gateway.update_status()).failed
+    steps = gateway.exchanges()
+    await gateway.close()
+
+    assert fake.lines == [
+        "GET /api/status",
+        "POST /api/login/Basic",
+        "GET /api/operation",
+        "POST /api/operation",
+        "GET /api/config/completed",
+        "GET /api/sitemaster",
+        "GET /api/sitemaster/run",
+        "GET /api/system_status/soe",
+        "GET /api/system_status/grid_status",
+        "GET /api/meters/aggregates",
+        "GET /api/system/update?force=true",
+        "GET /api/system/update/status",
+    ]
+    assert [step.step for step in steps] == ["get_status", "login", *CALLS]
+    assert all(step.status == 200 and step.ms >= 0 for step in steps)
+    assert all(r.headers["cookie"] == f"AuthCookie={TOKEN}" for r in fake.requests[2:])
+    assert gateway.exchanges() == ()
+
+
+async def test_an_exchange_without_an_answer_is_a_step_too() -> None:
+    """A call that got no answer leaves a step without a status."""
+
+    def dead(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("", request=request)
+
+    gateway = LocalGateway(
+        Endpoint(host="powerwall", server_name=None, fingerprint=b"\1" * 32),
+        Credentials(username="customer", password=PASSWORD),
+        ledger=Ledger(),
+        now=lambda: NOW,
+        transport=httpx.MockTransport(dead),
+    )
+    with pytest.raises(Transient, match="cannot be reached"):
+        await gateway.identify()
+    (step,) = gateway.exchanges()
+    await gateway.close()
+
+    assert step == Step(step="get_status", status=None, ms=step.ms)
+
+
+async def test_steps_are_bounded() -> None:
+    """Steps that nobody asks for do not pile up: the last 200 are kept."""
+    gateway = gateway_of(Fake())
+    await gateway.identify()
+    for _ in range(250):
+        await gateway.read()
+    steps = gateway.exchanges()
+    await gateway.close()
+
+    assert [step.step for step in steps] == ["get_operation"] * 200
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 404, 429, 500, 502])
+async def test_nothing_secret_is_ever_shown(status: int) -> None:
+    """No error, step or repr holds the password, the token or the e-mail, even where the gateway repeats them."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    await gateway.login()
+    echo = json.dumps({"error": f"{PASSWORD} {TOKEN} {EMAIL}", "version": 1}).encode()
+    for method, path, _ in CALLS.values():
+        fake.says(method, path, status, echo)
+    fake.says("POST", "/api/login/Basic", status, echo)
+    shown = [repr(gateway), repr(Credentials(username="installer", password=PASSWORD, email=EMAIL))]
+    shown += [repr(vars(gateway))]
+    for call in (*(call for _, _, call in CALLS.values()), LocalGateway.login):
+        try:
+            await call(gateway)
+        except GatewayError as error:
+            shown += [str(error), repr(error), repr(error.__cause__)]
+    shown += [repr(gateway.exchanges())]
+    await gateway.close()
+
+    for secret in (PASSWORD, TOKEN, EMAIL, PASSWORD[-5:]):
+        assert secret not in "".join(shown)
+
+
+def test_the_pace_is_a_local_ones() -> None:
+    """A local gateway settles within seconds, and any one call within ten."""
+    pace = gateway_of(Fake()).pace
+
+    assert (pace.settle_s, pace.poll_s, pace.effect_grace_s) == (5, 1, 120)
+    assert DEADLINE_S == 10
+
+
+async def test_a_403_on_a_write_with_a_dead_token_costs_a_login() -> None:
+    """Where reads are open, a token dies unnoticed until a write: the update status, which wants a login, tells."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    await gateway.login()
+    await gateway.read()
+    fake.says("POST", "/api/operation", 403)
+    fake.says("GET", "/api/system/update/status", 403)
+
+    with pytest.raises(SessionExpired):
+        await write(gateway)
+    assert not gateway.has_session
+
+
+async def test_a_403_on_a_write_that_outlasts_a_login_is_the_role() -> None:
+    """After the login the same write is refused again: that is no session's fault, and no second login is spent."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    await gateway.login()
+    await gateway.read()
+    fake.says("POST", "/api/operation", 403)
+    fake.says("GET", "/api/system/update/status", 403)
+    with pytest.raises(SessionExpired):
+        await write(gateway)
+    await gateway.login()
+
+    with pytest.raises(NotCapable):
+        await write(gateway)
+    assert gateway.has_session

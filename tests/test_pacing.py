@@ -1,0 +1,120 @@
+"""Pauses after failures: how long, and what stays latched."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scheduler.control.pacing import STEADY, Pacing
+from scheduler.model.errors import (
+    BadCredentials,
+    GatewayError,
+    IdentityChanged,
+    NotCapable,
+    SessionExpired,
+    Standstill,
+    Throttled,
+    Transient,
+    Unsteady,
+)
+
+jitters = st.floats(0, 1, exclude_max=True)
+transients = st.sampled_from([Transient("no answer"), Unsteady("busy"), SessionExpired("no session")])
+latching = NotCapable("this role may not write", remedy="log in as installer")
+
+
+@given(st.lists(st.tuples(transients, jitters), min_size=1, max_size=40), st.floats(0, 1e6))
+def test_every_pause_is_between_5_and_60_seconds(
+    failures: list[tuple[GatewayError, float]], now_s: float
+) -> None:
+    """However often the gateway fails and however the dice fall, the next try is 5 to 60 s away."""
+    pacing = STEADY
+    for error, jitter in failures:
+        pacing = pacing.after(error, now_s, jitter)
+        pause_s = pacing.resume_s - now_s
+        assert 4.999 <= pause_s <= 60.001
+        now_s = pacing.resume_s
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 0.999])
+def test_pauses_grow_until_they_are_a_minute(jitter: float) -> None:
+    """With the same jitter each pause is as long as the one before or longer, and the first is the shortest."""
+    pauses_s, pacing = [], STEADY
+    for _ in range(6):
+        pacing = pacing.after(Transient("no answer"), 0, jitter)
+        pauses_s.append(pacing.resume_s)
+
+    assert pauses_s == sorted(pauses_s)
+    assert pauses_s[0] < pauses_s[1] < pauses_s[2]
+    assert pauses_s[-1] == pauses_s[-2] == pytest.approx(60 * (0.5 + jitter / 2))
+
+
+@given(jitters, jitters)
+def test_jitter_spreads_every_pause(one: float, other: float) -> None:
+    """Two houses that lost the same gateway at the same instant do not come back in step, even at the longest pause."""
+    for failures in (0, 3, 50):
+        pauses = [
+            Pacing(failures=failures).after(Transient("no answer"), 0, j).resume_s for j in (one, other)
+        ]
+        assert (pauses[0] < pauses[1]) == (one < other) or abs(one - other) < 1e-9
+
+
+def test_a_gateway_that_wants_silence_gets_it() -> None:
+    """After 429 the silence is at least 300 s, the same for everybody, and as long as the error says."""
+    assert STEADY.after(Throttled("too many requests"), 100, 0.3).resume_s == 400
+    assert STEADY.after(Throttled("too many requests", silence_s=900), 100, 0.9).resume_s == 1000
+
+
+@pytest.mark.parametrize("failures", [0, 1, 20])
+@pytest.mark.parametrize(
+    ("error", "pause_s"),
+    [
+        (BadCredentials("wrong password", remedy="set another"), 300),
+        (IdentityChanged("another certificate", remedy="trust it"), 300),
+        (latching, 300),
+        (Standstill("stopped", remedy="start it"), 60),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_a_person_must_mend_is_looked_at_at_a_steady_pace(
+    error: GatewayError, pause_s: float, failures: int
+) -> None:
+    """A person's work is not hurried by asking more often, and not missed by asking ever more seldom."""
+    assert Pacing(failures=failures).after(error, 0, 0.5).resume_s == pause_s
+
+
+@given(st.lists(transients, max_size=10), jitters)
+def test_a_latch_survives_whatever_passes(errors: list[GatewayError], jitter: float) -> None:
+    """What this gateway does not do stays known through timeouts, restarts of the session and recovery."""
+    pacing = STEADY.after(latching, 0, jitter)
+    for error in errors:
+        pacing = pacing.after(error, 0, jitter).recovered()
+
+    assert pacing.latch is latching
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Transient("no answer"),
+        Throttled("too many requests"),
+        SessionExpired("no session"),
+        BadCredentials("wrong password", remedy="set another"),
+        IdentityChanged("another certificate", remedy="trust it"),
+        Standstill("stopped", remedy="start it"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_only_a_missing_ability_is_latched(error: GatewayError) -> None:
+    """All other failures are looked at again when their pause is over."""
+    assert STEADY.after(error, 0, 0.5).latch is None
+
+
+def test_recovery_forgets_the_failures_and_the_pause() -> None:
+    """Once the gateway answers, the next failure begins with the shortest pause again."""
+    pacing = STEADY
+    for _ in range(9):
+        pacing = pacing.after(Transient("no answer"), 1000, 0)
+
+    assert pacing.recovered() == STEADY

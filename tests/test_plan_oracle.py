@@ -1,0 +1,299 @@
+"""The law of the plan: at every minute it says what an independent, stupid oracle says."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oracle import MINUTE, Oracle
+
+from scheduler.model.reading import Grid, Live
+from scheduler.model.setpoint import Setpoint
+from scheduler.model.timeline import Condition
+from scheduler.plan.calendar import ALL_DAY, EVERY_DAY, DateSpan, DayFilter, Hours, WeekDays, YearSpan
+from scheduler.plan.compile import compile_plan
+from scheduler.plan.explain import Spoke, explain
+from scheduler.plan.holidays import HolidayRule
+from scheduler.plan.rules import ClockTime, MomentRule, Relative, Schedule, When, Window
+from scheduler.plan.tariff import Period, Tariff
+
+ALL_FALSE = Live(charge_percent=55, grid=Grid.CONNECTED)
+"""What makes each of the generated conditions false."""
+
+PLACES = [
+    ("America/Los_Angeles", [(2026, 3, 8), (2026, 11, 1), (2026, 7, 3), (2027, 12, 31)]),
+    ("America/Los_Angeles", [(2026, 7, 4), (2026, 7, 6), (2027, 7, 5), (2028, 1, 1), (2028, 1, 3)]),
+    ("America/New_York", [(2026, 3, 8), (2026, 11, 1), (2027, 7, 4)]),
+    ("Europe/London", [(2026, 3, 29), (2026, 10, 25), (2026, 1, 1)]),
+    ("Australia/Sydney", [(2026, 4, 5), (2026, 10, 4), (2026, 2, 28)]),
+    ("Australia/Lord_Howe", [(2026, 4, 5), (2026, 10, 4)]),
+    ("America/Sao_Paulo", [(2018, 11, 4), (2018, 2, 18), (2026, 6, 1)]),
+    ("Asia/Kolkata", [(2026, 12, 31)]),
+    ("Antarctica/Troll", [(2026, 3, 29), (2026, 10, 25)]),
+    ("America/St_Johns", [(2026, 3, 8), (2006, 10, 29), (2007, 3, 11)]),
+    ("Africa/Cairo", [(2026, 4, 24), (2026, 10, 30)]),
+    ("Pacific/Apia", [(2011, 12, 30), (2012, 4, 1)]),
+]
+NAMES = ("dear", "fair", "cheap")
+
+quarter_hours = st.integers(0, 95).map(lambda quarter: quarter * 15)
+night_minutes = st.integers(0, 240)
+starts = quarter_hours | night_minutes
+lengths = st.integers(1, 96).map(lambda quarter: quarter * 15) | st.integers(1, 90) | st.just(1440)
+hours = st.builds(lambda start, length: Hours(start, start + length), starts, lengths)
+several_hours = st.lists(hours, min_size=1, max_size=2).map(tuple)
+year_spans = st.sampled_from(
+    [
+        YearSpan((6, 1), (9, 30)),
+        YearSpan((10, 1), (5, 31)),
+        YearSpan((3, 8), (11, 1)),
+        YearSpan((2, 29), (3, 29)),
+        YearSpan((12, 30), (1, 1)),
+    ]
+)
+week_days = st.builds(
+    WeekDays,
+    named=st.frozensets(st.integers(0, 6), max_size=3),
+    weekdays=st.booleans(),
+    weekends=st.booleans(),
+    holidays=st.booleans(),
+)
+offsets = st.integers(0, 180).map(lambda minutes: minutes * MINUTE) | st.just(timedelta(0))
+conditions = st.none() | st.sampled_from(
+    [Condition(charge_below_percent=50), Condition(charge_above_percent=60), Condition(grid=Grid.ISLANDED)]
+)
+setpoints = st.builds(
+    Setpoint,
+    mode=st.sampled_from([None, "backup", "self_consumption", "autonomous"]),
+    reserve_percent=st.sampled_from([None, 0, 20, 80, 100]),
+).filter(lambda setpoint: bool(setpoint.given()))
+holiday_rules = st.none() | st.builds(
+    lambda names, kept: HolidayRule(country="US", names=names, saturday=kept[0], sunday=kept[1]),
+    st.sampled_from([("Independence Day",), ("New Year's Day", "Independence Day")]),
+    st.sampled_from([("none", "none"), ("none", "monday"), ("friday", "monday"), ("monday", "monday")]),
+)
+
+
+@st.composite
+def day_filters(draw: st.DrawFn, around: date) -> DayFilter:
+    """Mostly every day, else days, seasons and dates near the days that are looked at."""
+    if draw(st.booleans()):
+        return EVERY_DAY
+    near = st.integers(-2, 3).map(lambda days: around + timedelta(days=days))
+    spans = st.builds(lambda first, n: DateSpan(first, first + timedelta(days=n)), near, st.integers(0, 2))
+    return DayFilter(
+        seasons=draw(st.none() | st.tuples(year_spans)),
+        days=draw(st.none() | week_days),
+        dates=draw(st.none() | st.lists(spans | year_spans, min_size=1, max_size=2).map(tuple)),
+    )
+
+
+@st.composite
+def whens(draw: st.DrawFn, around: date) -> When:
+    """The selectors of a rule."""
+    return When(
+        during=draw(st.none() | st.frozensets(st.sampled_from(NAMES), min_size=1)),
+        hours=draw(st.none() | several_hours),
+        on=draw(day_filters(around)),
+    )
+
+
+relatives = st.builds(
+    Relative,
+    offset=st.integers(-300, 300).map(lambda minutes: minutes * MINUTE),
+    period=st.sampled_from(NAMES),
+    edge=st.sampled_from(["starts", "ends"]),
+)
+ats = st.builds(ClockTime, starts) | relatives
+
+
+@st.composite
+def moment_rules(draw: st.DrawFn, around: date, line: int) -> MomentRule:
+    """A moment, with or without a deadline."""
+    return MomentRule(
+        name=f"moment {line}",
+        line=line,
+        at=draw(ats),
+        do="check_firmware",
+        when=draw(whens(around)),
+        done_by=draw(st.none() | ats),
+    )
+
+
+@st.composite
+def windows(draw: st.DrawFn, around: date, line: int) -> Window:
+    """A window rule."""
+    return Window(
+        name=f"window {line}",
+        line=line,
+        setpoint=draw(setpoints),
+        when=draw(whens(around)),
+        early=draw(offsets),
+        late=draw(offsets),
+        condition=draw(conditions),
+    )
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[Schedule, datetime, int]:
+    """A schedule, the UTC start of a plan near a day on which something happens, and its minutes."""
+    zone, days = draw(st.sampled_from(PLACES))
+    around = date(*draw(st.sampled_from(days)))
+    periods = tuple(
+        Period(
+            name=draw(st.sampled_from(NAMES)),
+            line=line,
+            hours=draw(several_hours | st.just((ALL_DAY,))),
+            on=draw(day_filters(around)),
+            import_price=draw(st.sampled_from([None, 0.1, 0.2])),
+        )
+        for line in range(draw(st.integers(1, 4)))
+    )
+    rules = tuple(
+        draw(windows(around, line) | windows(around, line) | moment_rules(around, line))
+        for line in range(draw(st.integers(1, 5)))
+    )
+    schedule = Schedule(
+        zone=ZoneInfo(zone),
+        tariff=Tariff(periods=periods, holidays=draw(holiday_rules)),
+        rules=rules,
+        default=Setpoint(mode="self_consumption", reserve_percent=10),
+        default_line=99,
+    )
+    start = datetime(around.year, around.month, around.day, tzinfo=UTC)
+    start += draw(st.integers(-24, 6)) * timedelta(hours=1) + draw(st.integers(0, 59)) * MINUTE
+    return schedule, start, draw(st.integers(1, 48)) * 60
+
+
+def assert_agrees(schedule: Schedule, start: datetime, minutes: int) -> None:
+    """Every minute of the plan, and every moment, is what the oracle says."""
+    end = start + minutes * MINUTE
+    timeline = compile_plan(schedule, start, end)
+    assert (timeline.start, timeline.end) == (start, end)
+    oracle = Oracle(schedule, start, minutes)
+    for plan in (timeline, timeline.merged()):
+        says = {id(s): (s.spoken().setpoint, s.spoken(ALL_FALSE).setpoint) for s in plan.segments}
+        for minute in range(oracle.minute(start), oracle.minute(end)):
+            segment = plan.at(oracle.instant(minute))
+            expected = (oracle.setpoint(minute, conditions=True), oracle.setpoint(minute, conditions=False))
+            assert says[id(segment)] == expected, oracle.instant(minute)
+            assert plan is not timeline or segment.period == oracle.period(minute), oracle.instant(minute)
+    for rule in schedule.rules:
+        if isinstance(rule, MomentRule):
+            found = [
+                (m.at, m.done_by) for m in timeline.moments if (m.rule, m.line) == (rule.name, rule.line)
+            ]
+            assert found == oracle.moments(rule, start, end)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(cases())
+def test_every_minute_is_what_the_oracle_says(case: tuple[Schedule, datetime, int]) -> None:
+    """Setpoint, period and moments of any schedule in any zone equal the minute-by-minute oracle's."""
+    assert_agrees(*case)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(cases(), st.integers(0, 59), st.sampled_from([None, ALL_FALSE]))
+def test_an_explanation_says_what_the_plan_says(
+    case: tuple[Schedule, datetime, int], second: int, live: Live | None
+) -> None:
+    """The rules that an explanation lets speak are those of the plan, with the same fields, so is the
+    setpoint.
+    """
+    schedule, start, minutes = case
+    instant = start + (minutes // 2) * MINUTE + timedelta(seconds=second)
+    segment = compile_plan(schedule, start, start + minutes * MINUTE).at(instant)
+    explanation = explain(schedule, instant, live)
+    spoken = segment.spoken(live)
+    assert explanation.setpoint == spoken.setpoint
+    assert explanation.period == segment.period
+    said = [(h.claim, h.outcome.fields) for h in explanation.rules if isinstance(h.outcome, Spoke)]
+    assert [claim for claim, _ in said] == [claim for claim, _ in spoken.claims]
+    assert [set(fields) for _, fields in said] == [set(fields) for _, fields in spoken.claims]
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(cases(), st.integers(1, 1000))
+def test_a_plan_does_not_depend_on_where_it_is_cut(case: tuple[Schedule, datetime, int], shift: int) -> None:
+    """A plan begun later and ended earlier says the same as the longer one, and has the same moments."""
+    schedule, start, minutes = case
+    end = start + minutes * MINUTE
+    whole = compile_plan(schedule, start, end)
+    later, earlier = start + (shift % minutes) * MINUTE / 2, end - (shift % minutes) * MINUTE / 3
+    part = compile_plan(schedule, later, earlier)
+    for segment in part.segments:
+        assert whole.at(segment.start).claims == segment.claims
+        assert whole.at(segment.end - timedelta(seconds=1)).claims == segment.claims
+    assert part.moments == whole.moments_between(later, earlier)
+
+
+@cache
+def transitions() -> dict[tuple[str, timedelta, timedelta], tuple[str, datetime]]:
+    """One clock change of each kind until 2037: by the time at which it happens and the offsets around it."""
+    kinds: dict[tuple[str, timedelta, timedelta], tuple[str, datetime]] = {}
+    for name in sorted(available_timezones()):
+        zone = ZoneInfo(name)
+        days = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=n) for n in range(0, 14 * 366, 7)]
+        last = days[0].astimezone(zone).utcoffset()
+        for day in days:
+            offset = day.astimezone(zone).utcoffset()
+            if offset != last:
+                low, high = day - timedelta(days=7), day
+                while high - low > MINUTE:
+                    middle = low + ((high - low) // 2 // MINUTE) * MINUTE
+                    low, high = (
+                        (middle, high) if middle.astimezone(zone).utcoffset() == last else (low, middle)
+                    )
+                assert last is not None
+                assert offset is not None
+                before = (high - MINUTE).astimezone(zone)
+                kinds.setdefault((f"{before:%H:%M}", last, offset), (name, high))
+            last = offset
+    return kinds
+
+
+SHAPES = [
+    When(hours=(Hours(0, 1440),)),
+    When(hours=(Hours(0, 30),)),
+    When(hours=(Hours(23 * 60, 31 * 60),)),
+    When(hours=(Hours(150, 180),)),
+    When(hours=(Hours(90, 105), Hours(135, 150))),
+    When(hours=(Hours(16 * 60, 21 * 60),), on=DayFilter(days=WeekDays(weekdays=True))),
+    When(on=DayFilter(days=WeekDays(weekends=True))),
+    When(during=frozenset({"cheap"})),
+]
+
+
+def test_there_are_many_kinds_of_clock_change() -> None:
+    """The time zone database yields changes of half an hour, one hour and two, or the next test tests
+    nothing.
+    """
+    steps = {abs(after - before) for _, before, after in transitions()}
+    assert steps >= {timedelta(minutes=30), timedelta(hours=1), timedelta(hours=2)}
+
+
+@pytest.mark.parametrize("shape", range(len(SHAPES)))
+def test_every_kind_of_clock_change(shape: int) -> None:
+    """Around one clock change of each kind in the database, each shape of rule holds when the oracle says."""
+    for zone, instant in transitions().values():
+        schedule = Schedule(
+            zone=ZoneInfo(zone),
+            tariff=Tariff(
+                periods=(
+                    Period(name="cheap", line=1, hours=(Hours(22 * 60, 25 * 60 + 30), Hours(120, 150))),
+                    Period(name="dear", line=2),
+                )
+            ),
+            rules=(
+                Window(name="it", line=3, setpoint=Setpoint(mode="backup"), when=SHAPES[shape], early=MINUTE),
+                MomentRule(name="at", line=4, at=ClockTime(150), do="check_firmware"),
+            ),
+            default=Setpoint(mode="autonomous"),
+            default_line=5,
+        )
+        assert_agrees(schedule, instant - timedelta(hours=14), 28 * 60)

@@ -1,0 +1,88 @@
+"""The `simulator` verb: it starts, says where it is, ends when asked, and names what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+VERB = "import typer; from scheduler.cli.simulator import simulator; typer.run(simulator)"
+
+
+async def start(*arguments: str) -> asyncio.subprocess.Process:
+    """The verb in a process of its own."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        VERB,
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def refused(*arguments: str) -> str:
+    """What it says on stderr when it ends with exit code 2 and prints nothing else."""
+    process = await start(*arguments)
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (2, b""), err.decode()
+    assert "Traceback" not in err.decode()
+    return err.decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_serves_until_it_is_ended(tmp_path: Path, number: signal.Signals) -> None:
+    """One line tells address, certificate and passwords; it answers there; a signal ends it with 0."""
+    process = await start(
+        "--port", "0", "--directory", str(tmp_path), "--charge", "20", "--serial", "TX98765"
+    )
+    assert process.stderr is not None
+    line = (await process.stderr.readline()).decode()
+    assert all(word in line for word in ("STX98765", "98765", str(tmp_path / "gateway.pem"), "SHA-256"))
+    url = line.split(" at ")[1].split(",")[0]
+    async with httpx.AsyncClient(verify=False, trust_env=False) as client:  # noqa: S501 - whom else could it be
+        charge = (await client.get(f"{url}/api/system_status/soe")).json()["percentage"]
+        assert charge == pytest.approx(24, abs=0.5)
+        process.send_signal(number)
+        out, err = await process.communicate()
+    assert (process.returncode, out, err) == (0, b"", b"")
+
+
+async def test_scenarios_are_in_force_from_the_start(tmp_path: Path) -> None:
+    """What was asked for on the command line goes wrong; each --scenario counts."""
+    both = ("--scenario", "somebody stops it", "--scenario", "is busy")
+    process = await start("--port", "0", "--directory", str(tmp_path), *both)
+    assert process.stderr is not None
+    url = (await process.stderr.readline()).decode().split(" at ")[1].split(",")[0]
+    async with httpx.AsyncClient(verify=False, trust_env=False) as client:  # noqa: S501 - whom else could it be
+        assert (await client.get(f"{url}/api/sitemaster")).json()["running"] is False
+        assert (await client.post(f"{url}/api/login/Basic", json={})).status_code == 503
+    process.terminate()
+    await process.communicate()
+    assert process.returncode == 0
+
+
+async def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+    """It names the port and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = await refused("--port", port, "--directory", str(tmp_path))
+    assert said == (
+        f"error: port {port} of 127.0.0.1 is taken; end the program that has it or choose another with --port\n"
+    )
+
+
+async def test_mistakes_are_named(tmp_path: Path) -> None:
+    """Firmware, scenario, time zone and directory: each mistake is one sentence with the way out."""
+    (tmp_path / "file").write_text("")
+    assert "take one of: 1.45.2" in await refused("--firmware", "9.9")
+    assert '"ignores writes"' in await refused("--scenario", "explodes")
+    assert "no time zone 'Mars'" in await refused("--timezone", "Mars")
+    assert "no time zone 'America'" in await refused("--timezone", "America")
+    assert "port 8443 of 192.0.2.1:" in await refused("--host", "192.0.2.1", "--directory", str(tmp_path))
+    assert "--directory" in await refused("--port", "0", "--directory", str(tmp_path / "file"))

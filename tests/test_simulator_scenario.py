@@ -1,0 +1,272 @@
+"""Trouble in words: each sentence makes the simulated gateway do what it says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from scheduler.model.reading import Grid
+from scheduler.simulator.device import SimulatedGateway
+from scheduler.simulator.errors import SimulatorError
+from scheduler.simulator.refusals import Refusal
+from scheduler.simulator.scenario import SENTENCES, apply_scenario, next_passing
+from scheduler.simulator.sessions import Role
+
+START = datetime(2026, 7, 2, 3, 0, tzinfo=UTC)  # 20:00 in Los Angeles
+
+
+class Stage:
+    """A gateway and the hands of its clock."""
+
+    def __init__(self) -> None:
+        self.time = START
+        self.device = SimulatedGateway(now=lambda: self.time)
+
+    def after(self, **span: float) -> SimulatedGateway:
+        """The gateway, some time later."""
+        self.time += timedelta(**span)
+        self.device.now()
+        return self.device
+
+    def switch(self, mode: str, reserve: float) -> None:
+        """Write and commit."""
+        self.device.write(mode, reserve)
+        self.device.commit()
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """A gateway in self_consumption with a reserve of raw 24 percent, half charged."""
+    return Stage()
+
+
+def test_ignores_writes(stage: Stage) -> None:
+    """Every write is claimed to be taken, none is."""
+    apply_scenario(stage.device, "ignores writes")
+    for _ in range(3):
+        assert stage.device.write("backup", 100).mode == "backup"
+    assert stage.device.shown.mode == "self_consumption"
+
+
+def test_ignores_the_next_write(stage: Stage) -> None:
+    """Only the first write is lost."""
+    apply_scenario(stage.device, "Ignores  the next WRITE")
+    stage.switch("backup", 100)
+    assert stage.device.shown.mode == stage.device.obeyed.mode == "self_consumption"
+    stage.switch("backup", 100)
+    assert stage.device.shown.mode == stage.device.obeyed.mode == "backup"
+
+
+def test_applies_the_previous_one(stage: Stage) -> None:
+    """The gateway shows the new setting and obeys the one before; the same twice cures it."""
+    apply_scenario(stage.device, "applies the previous one")
+    stage.switch("backup", 100)
+    assert (stage.device.shown.mode, stage.device.obeyed.mode) == ("backup", "self_consumption")
+    stage.switch("self_consumption", 24)
+    assert (stage.device.shown.mode, stage.device.obeyed.mode) == ("self_consumption", "backup")
+    stage.switch("self_consumption", 24)
+    assert stage.device.obeyed.mode == "self_consumption"
+
+
+@pytest.mark.parametrize(
+    ("words", "lasts"),
+    [
+        ("15 minutes", timedelta(minutes=15)),
+        ("1 minute", timedelta(minutes=1)),
+        ("90 seconds", timedelta(seconds=90)),
+        ("2 hours", timedelta(hours=2)),
+    ],
+)
+def test_offline(stage: Stage, words: str, lasts: timedelta) -> None:
+    """It is gone for exactly as long as the sentence says."""
+    apply_scenario(stage.device, f"offline for {words}")
+    assert stage.after(seconds=lasts.total_seconds() - 1).offline
+    assert not stage.after(seconds=1).offline
+
+
+def test_token_expires(stage: Stage) -> None:
+    """A token that was good is too old at once, and a new one is good."""
+    token, _ = stage.device.login("customer", "56789", stop_under_load=False)
+    apply_scenario(stage.device, "token expires")
+    with pytest.raises(Refusal, match="401"):
+        stage.device.sessions.role_of(token, stage.time)
+    token, _ = stage.device.login("customer", "56789", stop_under_load=False)
+    assert stage.device.sessions.role_of(token, stage.time) is Role.CUSTOMER
+
+
+def test_somebody_uses_the_app(stage: Stage) -> None:
+    """Backup and 50 percent, raw 52.5, are shown and in force without a commit."""
+    apply_scenario(stage.device, "somebody uses the app")
+    assert (stage.device.shown.mode, stage.device.shown.reserve_raw_percent) == ("backup", 52.5)
+    assert (stage.device.obeyed.mode, stage.device.obeyed.reserve_raw_percent) == ("backup", 52.5)
+
+
+def test_somebody_stops_it(stage: Stage) -> None:
+    """The battery stands still although nobody logged in through the API."""
+    apply_scenario(stage.device, "somebody stops it")
+    assert not stage.device.obeyed.running
+    assert not stage.device.requests
+
+
+def test_is_busy(stage: Stage) -> None:
+    """For two minutes, not longer."""
+    apply_scenario(stage.device, "is busy")
+    assert stage.after(seconds=119).busy
+    assert not stage.after(seconds=1).busy
+
+
+def test_forgets_to_start(stage: Stage) -> None:
+    """The first run does nothing, the second one starts the battery."""
+    stage.device.stop()
+    apply_scenario(stage.device, "forgets to start")
+    stage.device.run()
+    assert not stage.device.obeyed.running
+    stage.device.run()
+    assert stage.device.obeyed.running
+
+
+def test_refuses_the_wizard(stage: Stage) -> None:
+    """While power flows an installer gets in only by force; the customer always does."""
+    apply_scenario(stage.device, "refuses the wizard")
+    with pytest.raises(Refusal, match="500 Cannot Start Wizard"):
+        stage.device.login("installer", "ST123456789", stop_under_load=False)
+    assert stage.device.obeyed.running
+    stage.device.login("customer", "56789", stop_under_load=False)
+    stage.device.login("installer", "ST123456789", stop_under_load=True)
+    assert not stage.device.obeyed.running
+    stage.device.login("installer", "ST123456789", stop_under_load=False)
+
+
+def walk(stage: Stage) -> list[tuple[int, str, tuple[str, ...]]]:
+    """What the updater says in the five minutes after a check: second, state and words of each change."""
+    stage.device.updater.check(stage.time)
+    seen: list[tuple[int, str, tuple[str, ...]]] = []
+    for second in range(0, 300, 5):
+        now = stage.time + timedelta(seconds=second)
+        said = (stage.device.updater.state(now), stage.device.updater.status(now))
+        if not seen or seen[-1][1:] != said:
+            seen.append((second, *said))
+    stage.after(seconds=300)
+    return seen
+
+
+def test_without_an_update_a_check_finds_nothing(stage: Stage) -> None:
+    """It looks for 20 seconds and says /update_failed, nonactionable: nothing to install."""
+    assert walk(stage) == [(0, "/clear_update_status", ()), (20, "/update_failed", ("nonactionable",))]
+
+
+def test_has_an_update(stage: Stage) -> None:
+    """The check walks to a staged update, and a second check finds it staged again."""
+    apply_scenario(stage.device, "has an update")
+    assert walk(stage) == [
+        (0, "/clear_update_status", ()),
+        (60, "/download", ()),
+        (120, "/update_downloaded", ()),
+        (180, "/update_staged", ()),
+    ]
+    assert walk(stage) == [(0, "/clear_update_status", ()), (20, "/update_staged", ())]
+
+
+def test_an_install_takes_the_gateway_away_for_two_minutes(stage: Stage) -> None:
+    """It comes back running, with a new version and start time, the same setting, and no memory of tokens."""
+    token, _ = stage.device.login("customer", "56789", stop_under_load=False)
+    apply_scenario(stage.device, "has an update")
+    walk(stage)
+    stage.device.install()
+    assert stage.device.offline
+    assert not stage.device.obeyed.running
+    device = stage.after(minutes=2)
+    assert (device.offline, device.obeyed.running) == (False, True)
+    assert (device.firmware, device.start_time) == ("1.46.0", stage.time)
+    assert device.sessions.role_of(token, stage.time) is None
+    assert device.updater.state(stage.time) == "/update_succeeded"
+    assert device.updater.status(stage.time) == ("nonactionable",)
+    assert (device.shown.mode, device.obeyed.mode) == ("self_consumption", "self_consumption")
+
+
+def test_nothing_staged_nothing_installed(stage: Stage) -> None:
+    """An install without a staged update changes nothing."""
+    stage.device.install()
+    assert not stage.device.offline
+    assert stage.after(minutes=3).firmware == "1.45.2"
+
+
+def test_upgrades_itself(stage: Stage) -> None:
+    """It needs nobody to install."""
+    apply_scenario(stage.device, "upgrades itself")
+    assert stage.device.offline
+    assert stage.after(minutes=2).firmware == "1.46.0"
+
+
+def test_the_grid_fails_and_returns(stage: Stage) -> None:
+    """The battery carries the house in between."""
+    apply_scenario(stage.device, "the grid fails")
+    assert stage.device.obeyed.grid is Grid.ISLANDED
+    assert stage.device.power().site_w == 0
+    apply_scenario(stage.device, "the grid returns")
+    assert stage.device.obeyed.grid is Grid.CONNECTED
+
+
+def test_at_a_time_of_day(stage: Stage) -> None:
+    """With "at 20:30" it waits for the local clock, happens at that very instant whoever looks when, and once."""
+    apply_scenario(stage.device, "somebody uses the app at 20:30")
+    assert stage.after(minutes=29).shown.mode == "self_consumption"
+    device = stage.after(hours=3)
+    assert device.history[-1][0] == START + timedelta(minutes=30)
+    assert device.obeyed.mode == "backup"
+    stage.switch("self_consumption", 24)
+    assert stage.after(hours=30).obeyed.mode == "self_consumption"
+
+
+def test_what_lasts_counts_from_its_time(stage: Stage) -> None:
+    """Offline for 15 minutes at 20:30 is over at 20:45, even if nobody looked in between."""
+    apply_scenario(stage.device, "offline for 15 minutes at 20:30")
+    assert stage.after(minutes=44).offline
+    assert not stage.after(minutes=1).offline
+    apply_scenario(stage.device, "offline for 15 minutes at 21:00")
+    assert not stage.after(hours=2).offline
+
+
+def test_the_house_obeys_what_was_so_at_the_time(stage: Stage) -> None:
+    """Looking late gives the same charge as looking all the time."""
+    apply_scenario(stage.device, "somebody uses the app at 20:30")
+    watched = Stage()
+    apply_scenario(watched.device, "somebody uses the app at 20:30")
+    for _ in range(120):
+        watched.after(minutes=1)
+    assert stage.after(hours=2).charge_raw_percent() == watched.device.charge_raw_percent()
+
+
+@pytest.mark.parametrize(
+    ("now", "clock_time", "expected"),
+    [
+        ("2026-07-01T20:00-07:00", time(20, 1), "2026-07-01T20:01-07:00"),
+        ("2026-07-01T20:00-07:00", time(20, 0), "2026-07-02T20:00-07:00"),
+        ("2026-07-01T20:00-07:00", time(0, 0), "2026-07-02T00:00-07:00"),
+        ("2026-10-31T23:00-07:00", time(12, 0), "2026-11-01T12:00-08:00"),
+    ],
+)
+def test_the_next_time_a_clock_passes(now: str, clock_time: time, expected: str) -> None:
+    """Strictly later, today or tomorrow, also over a change of the clocks."""
+    zone = ZoneInfo("America/Los_Angeles")
+    assert next_passing(datetime.fromisoformat(now), clock_time, zone) == datetime.fromisoformat(expected)
+
+
+@pytest.mark.parametrize(
+    "sentence", ["explodes", "", "offline", "offline for ages", "at 16:05", "is busy at noon"]
+)
+def test_an_unknown_sentence_is_answered_with_the_known_ones(stage: Stage, sentence: str) -> None:
+    """The error repeats the sentence and lists every one that would do."""
+    with pytest.raises(SimulatorError) as caught:
+        apply_scenario(stage.device, sentence)
+    assert repr(sentence) in str(caught.value)
+    assert all(known in str(caught.value) for known in [*SENTENCES, "offline for 15 minutes"])
+
+
+@pytest.mark.parametrize("sentence", ["is busy at 24:00", "is busy at 12:60"])
+def test_a_time_that_no_clock_shows_is_refused(stage: Stage, sentence: str) -> None:
+    """The day has 24 hours of 60 minutes."""
+    with pytest.raises(SimulatorError, match="no such time of day"):
+        apply_scenario(stage.device, sentence)

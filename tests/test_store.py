@@ -1,0 +1,532 @@
+"""Memory on disk: whole or not at all, for its owner only, and told when it fails."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler.control.ports import MAY_HAVE_STOPPED, UNCOMMITTED
+from scheduler.model.errors import StoreError
+from scheduler.store import durable, journal
+from scheduler.store.journal import Journal, switches
+from scheduler.store.lock import Held, Lock, holder
+from scheduler.store.logins import LoginLedger
+from scheduler.store.marker import Marker
+
+AT = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+
+
+def fails(*_: Any, **__: Any) -> Any:
+    """What a worn-out card says."""
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def mode(path: Path) -> int:
+    """The permission bits."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# Files that survive a power cut whole.
+
+
+def test_a_write_is_read_back_and_is_private(tmp_path: Path) -> None:
+    """The directory is made, and nobody else may read the file, whatever the umask says."""
+    path = tmp_path / "state" / "marker.json"
+    before = os.umask(0)
+    try:
+        durable.write(path, b"old")
+        durable.write(path, b"new")
+    finally:
+        os.umask(before)
+
+    assert durable.read(path) == b"new"
+    assert (mode(path), mode(path.parent)) == (0o600, 0o700)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_steps_of_a_durable_write_are_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Content to the disk, then the rename, then the directory to the disk: any other order can tear the file."""
+    story: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def noted_fsync(descriptor: int) -> None:
+        story.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "content")
+        fsync(descriptor)
+
+    def noted_replace(path: Path, target: Path) -> Path:
+        story.append(f"rename to {target.name} with {path.read_text()}")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "replace", noted_replace)
+
+    durable.write(tmp_path / "marker.json", b"new")
+
+    assert story == ["content", "rename to marker.json with new", "directory"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "step", "left"),
+    [
+        (os, "open", b"old"),
+        (os, "fdopen", b"old"),
+        (os, "fsync", b"old"),
+        (Path, "replace", b"old"),
+        (durable, "_sync_directory", b"new"),
+    ],
+)
+def test_a_step_that_fails_leaves_old_or_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, step: str, left: bytes
+) -> None:
+    """Wherever the write breaks, the file is whole, no scrap stays behind, and the sentence names file and cause."""
+    path = tmp_path / "marker.json"
+    durable.write(path, b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, fails)
+        with pytest.raises(StoreError, match=r"marker\.json could not be written: Input/output error"):
+            durable.write(path, b"new")
+
+    assert path.read_bytes() == left
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("durably", [True, False])
+def test_a_full_disk_tears_nothing(tmp_path: Path, durably: bool) -> None:  # noqa: FBT001 - a table
+    """A write that does not fit leaves the old file; the kernel itself says no here."""
+    path = tmp_path / "status.json"
+    durable.write(path, b"old")
+    (tmp_path / ".status.json.new").symlink_to("/dev/full")
+
+    with pytest.raises(StoreError, match="No space left on device"):
+        durable.write(path, b"new" * 100_000, durable=durably)
+
+    assert path.read_bytes() == b"old"
+
+
+def test_a_scrap_of_a_crash_is_written_over(tmp_path: Path) -> None:
+    """A crash in the middle of a write leaves its beginnings: the next write is whole all the same."""
+    path = tmp_path / "marker.json"
+    (tmp_path / ".marker.json.new").write_bytes(b"x" * 1000)
+
+    durable.write(path, b"new")
+
+    assert path.read_bytes() == b"new"
+
+
+def test_nothing_and_unreadable_are_not_the_same(tmp_path: Path) -> None:
+    """No file is an empty memory; a file that cannot be read is a failure that is told."""
+    assert durable.read(tmp_path / "nothing") is None
+    with pytest.raises(StoreError, match="could not be read"):
+        durable.read(tmp_path)
+
+
+# What we may owe the gateway.
+
+
+def unexpected(error: StoreError) -> None:
+    """For memory that must not fail."""
+    raise AssertionError(str(error))
+
+
+def marks(marker: Marker) -> set[str]:
+    """Which of the known marks are noted."""
+    return {mark for mark in (MAY_HAVE_STOPPED, UNCOMMITTED) if mark in marker}
+
+
+def test_marks_survive_a_restart(tmp_path: Path) -> None:
+    """What was noted is there after a crash, and what was cleared is not."""
+    path = tmp_path / "marker.json"
+    first = Marker(path, unexpected)
+    first.note(MAY_HAVE_STOPPED)
+    first.note(UNCOMMITTED)
+    first.clear(UNCOMMITTED)
+
+    assert marks(Marker(path, unexpected)) == {MAY_HAVE_STOPPED}
+
+
+def test_a_mark_is_on_the_disk_before_note_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noted means durable: the disk was waited for."""
+    waited: list[bool] = []
+    write = durable.write
+
+    def noted(path: Path, content: bytes, *, durable: bool = True) -> None:
+        waited.append(durable)
+        write(path, content, durable=durable)
+
+    monkeypatch.setattr(durable, "write", noted)
+
+    Marker(tmp_path / "marker.json", unexpected).note(MAY_HAVE_STOPPED)
+
+    assert waited == [True]
+
+
+def test_marks_that_stand_are_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day of switches costs the card no write for what is noted, or cleared, already."""
+    marker = Marker(tmp_path / "marker.json", unexpected)
+    marker.note(UNCOMMITTED)
+    monkeypatch.setattr(durable, "write", fails)
+
+    marker.note(UNCOMMITTED)
+    marker.clear(MAY_HAVE_STOPPED)
+
+    assert marks(marker) == {UNCOMMITTED}
+
+
+def test_a_mark_that_cannot_be_written_is_kept_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a broken disk the mark still counts in this process, and it is written once the disk works again."""
+    told: list[StoreError] = []
+    path = tmp_path / "marker.json"
+    marker = Marker(path, told.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fails)
+        marker.note(MAY_HAVE_STOPPED)
+    assert marks(marker) == {MAY_HAVE_STOPPED}
+    assert len(told) == 1
+    assert not path.exists()
+
+    marker.note(MAY_HAVE_STOPPED)
+
+    assert marks(Marker(path, unexpected)) == {MAY_HAVE_STOPPED}
+
+
+def test_a_mark_that_could_not_be_cleared_on_disk_is_cleared_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mark that stayed on a broken disk would, after a restart, start a battery that somebody else stopped."""
+    told: list[StoreError] = []
+    path = tmp_path / "marker.json"
+    marker = Marker(path, told.append)
+    marker.note(MAY_HAVE_STOPPED)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fails)
+        marker.clear(MAY_HAVE_STOPPED)
+    assert marks(marker) == set()
+
+    marker.clear(MAY_HAVE_STOPPED)
+
+    assert marks(Marker(path, unexpected)) == set()
+
+
+def test_a_mark_is_cleared_although_noting_it_had_failed_at_the_last_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file already had the mark when the directory could not be synced: clearing it must write again."""
+    told: list[StoreError] = []
+    path = tmp_path / "marker.json"
+    marker = Marker(path, told.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "_sync_directory", fails)
+        marker.note(UNCOMMITTED)
+    assert len(told) == 1
+
+    marker.clear(UNCOMMITTED)
+
+    assert marks(Marker(path, unexpected)) == set()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff", b"[", b'"may_have_stopped"', b'{"may_have_stopped": 1}', b"[1]", b"null", b"\0" * 40],
+)
+def test_a_damaged_marker_is_told_and_mended(tmp_path: Path, content: bytes) -> None:
+    """A torn file counts as empty, which is said; the next mark makes it whole again."""
+    path = tmp_path / "marker.json"
+    path.write_bytes(content)
+    told: list[StoreError] = []
+
+    marker = Marker(path, told.append)
+
+    assert [str(error) for error in told] == [f"{path} is damaged and counts as empty"]
+    assert marks(marker) == set()
+    marker.note(UNCOMMITTED)
+    assert marks(Marker(path, unexpected)) == {UNCOMMITTED}
+
+
+# When we logged in.
+
+
+def test_the_login_ledger_survives_a_restart(tmp_path: Path) -> None:
+    """A crash loop must not log in without limit: the instants are there for the next process."""
+    path = tmp_path / "logins.json"
+    instants = [AT, AT + timedelta(minutes=1)]
+
+    LoginLedger(path).save(instants)
+
+    assert LoginLedger(path).load() == instants
+    assert mode(path) == 0o600
+
+
+def test_the_ledger_cannot_be_changed_from_outside(tmp_path: Path) -> None:
+    """Who takes the list and changes it has changed their own copy."""
+    ledger = LoginLedger(tmp_path / "logins.json")
+    ledger.save([AT])
+
+    ledger.load().clear()
+
+    assert ledger.load() == [AT]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[", b"\xff", b"3", b"[3]", b'["soon"]', b'["2026-07-01T12:00:00"]', b'{"a": 1}']
+)
+def test_a_damaged_ledger_counts_as_empty(tmp_path: Path, content: bytes) -> None:
+    """Nonsense is no reason not to run; an instant without an offset is nonsense, too."""
+    path = tmp_path / "logins.json"
+    path.write_bytes(content)
+
+    assert LoginLedger(path).load() == []
+
+
+def test_a_ledger_that_cannot_be_written_still_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a broken disk the budget holds at least as long as this process lives."""
+    ledger = LoginLedger(tmp_path / "logins.json")
+    monkeypatch.setattr(os, "fsync", fails)
+
+    ledger.save([AT])
+
+    assert ledger.load() == [AT]
+
+
+# One program a state directory.
+
+_HOLDER = """
+import sys
+from pathlib import Path
+from scheduler.store.lock import Lock
+
+with Lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def hold(path: Path) -> subprocess.Popen[str]:
+    """Another process that holds the lock until its input ends or it is killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_second_holder_is_refused_by_name(tmp_path: Path) -> None:
+    """Who comes second learns at once which process owns the gateway; `status` learns it, too."""
+    path = tmp_path / "state" / "lock"
+    with hold(path) as first:
+        with pytest.raises(Held, match=f"process {first.pid} already runs") as refused, Lock(path):
+            pass
+        assert refused.value.holder == holder(path) == first.pid
+
+    assert holder(path) is None
+    with Lock(path):
+        assert holder(path) == os.getpid()
+
+
+def test_the_lock_is_let_go_when_its_holder_dies(tmp_path: Path) -> None:
+    """A killed daemon leaves its number in the file, but no lock."""
+    path = tmp_path / "lock"
+    with hold(path) as first:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+
+    assert path.read_text() == str(first.pid)
+    assert holder(path) is None
+    with Lock(path):
+        assert holder(path) == os.getpid()
+
+
+def test_a_second_lock_in_the_same_process_is_refused(tmp_path: Path) -> None:
+    """The lock is the file's, not the process's."""
+    path = tmp_path / "lock"
+    with Lock(path), pytest.raises(Held), Lock(path):
+        pass
+
+    assert holder(path) is None
+
+
+def test_looking_who_holds_it_makes_no_file(tmp_path: Path) -> None:
+    """`status` in an empty directory leaves it empty."""
+    assert holder(tmp_path / "lock") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_keeps_the_name_but_not_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon starts although its number cannot be written, and the next one is refused all the same."""
+    path = tmp_path / "lock"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", fails)
+        patch.setattr(os, "pwrite", fails)
+        with Lock(path):
+            assert holder(path) == 0
+            with pytest.raises(Held, match="another process already runs") as refused, Lock(path):
+                pass
+            assert refused.value.holder is None
+
+
+def test_a_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    """A state directory that is a file is a sentence, not a traceback."""
+    (tmp_path / "state").write_text("")
+
+    with pytest.raises(StoreError, match="could not be opened"), Lock(tmp_path / "state" / "lock"):
+        pass
+
+
+def test_a_file_system_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some network file systems cannot lock: that is said, too."""
+    monkeypatch.setattr("fcntl.flock", fails)
+
+    with pytest.raises(StoreError, match="cannot be locked"), Lock(tmp_path / "lock"):
+        pass
+
+
+# The journal.
+
+
+@pytest.fixture(name="book")
+def _book(tmp_path: Path) -> Any:
+    with closing(Journal(tmp_path / "journal.sqlite")) as book:
+        yield book
+
+
+def numbers(path: Path, **given: Any) -> list[int]:
+    """The switches in a journal, by the number that the tests gave them."""
+    return [document["number"] for document in switches(path, **given)]
+
+
+def test_switches_come_back_in_order(book: Journal, tmp_path: Path) -> None:
+    """Oldest first, all of them or the newest, read while the journal is open for writing."""
+    path = tmp_path / "journal.sqlite"
+    for number in range(5):
+        book.add_switch({"number": number, "message": "Größe"})
+
+    assert numbers(path) == [0, 1, 2, 3, 4]
+    assert numbers(path, last=2) == [3, 4]
+    assert switches(path, last=1) == [{"number": 4, "message": "Größe"}]
+
+
+def test_a_verdict_that_is_raised_replaces_its_switch(book: Journal, tmp_path: Path) -> None:
+    """The switch that was judged later changes, its neighbours do not."""
+    added = [book.add_switch({"number": number}) for number in range(3)]
+
+    book.change_switch(added[1], {"number": 11})
+
+    assert numbers(tmp_path / "journal.sqlite") == [0, 11, 2]
+
+
+def test_the_journal_is_bounded(book: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the newest rows of each kind stay; many events push out no switch."""
+    monkeypatch.setattr(journal, "KEPT", 3)
+    path = tmp_path / "journal.sqlite"
+    for number in range(10):
+        book.add_switch({"number": number})
+    for number in range(20):
+        book.add_event({"number": number})
+
+    assert numbers(path) == [7, 8, 9]
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM event").fetchone() == (3,)
+
+
+def test_the_journal_goes_on_after_a_restart(tmp_path: Path) -> None:
+    """A second process appends to what the first wrote, even if that was cut off without a close."""
+    path = tmp_path / "journal.sqlite"
+    script = (
+        "import os, sys; from pathlib import Path; from scheduler.store.journal import Journal; "
+        "Journal(Path(sys.argv[1])).add_switch({'number': 0}); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+
+    with closing(Journal(path)) as book:
+        book.add_switch({"number": 1})
+
+    assert numbers(path) == [0, 1]
+
+
+def test_no_journal_is_no_history(tmp_path: Path) -> None:
+    """Before the first start there is nothing to show, and looking makes no file."""
+    assert switches(tmp_path / "journal.sqlite") == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_with_marks_of_an_address_is_a_path(tmp_path: Path) -> None:
+    """SQLite opens files for reading by an address, in which ?, # and % mean something: not in ours."""
+    path = tmp_path / "a b#c?d%20" / "journal.sqlite"
+    with closing(Journal(path)) as book:
+        book.add_switch({"number": 1})
+
+    assert numbers(path) == [1]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a b#c?d%20"]
+
+
+def spoil_header(path: Path) -> None:
+    """The first page is overwritten."""
+    path.write_bytes(b"\xde\xad" * 4096)
+
+
+def spoil_row(path: Path) -> None:
+    """A row is no JSON."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE switch SET document = '{'")
+
+
+def spoil_table(path: Path) -> None:
+    """Another program's file."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE switch")
+
+
+@pytest.mark.parametrize("spoil", [spoil_header, spoil_row, spoil_table])
+def test_a_damaged_journal_is_told_when_read(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    """`history` says which file cannot be read."""
+    path = tmp_path / "journal.sqlite"
+    with closing(Journal(path)) as book:
+        book.add_switch({"number": 1})
+    spoil(path)
+
+    with pytest.raises(StoreError, match=r"journal\.sqlite could not be read"):
+        switches(path)
+
+
+def test_a_damaged_journal_is_told_when_opened(tmp_path: Path) -> None:
+    """The daemon says that it cannot keep history, and what to do about it."""
+    path = tmp_path / "journal.sqlite"
+    spoil_header(path)
+
+    with pytest.raises(StoreError, match="move it away"):
+        Journal(path)
+
+
+def test_a_journal_that_goes_bad_is_told(book: Journal, tmp_path: Path) -> None:
+    """A row that cannot be written is a StoreError like every other failure of our memory."""
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as connection:
+        connection.execute("DROP TABLE switch")
+
+    with pytest.raises(StoreError, match=r"journal\.sqlite could not be written"):
+        book.add_switch({"number": 1})
+
+
+def test_rows_are_plain_json(book: Journal, tmp_path: Path) -> None:
+    """Anybody can read the journal with SQLite alone."""
+    book.add_event({"event": "drift", "found": "autonomous"})
+
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as connection:
+        ((text,),) = connection.execute("SELECT document FROM event").fetchall()
+    assert json.loads(text) == {"event": "drift", "found": "autonomous"}

@@ -1,0 +1,248 @@
+"""`trust`: what it shows, asks, saves and refuses, run as the command against a real TLS server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import pty
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tls_peer import Made, Seen, always, make_certificate, response, serving
+
+from scheduler.gateway.pin import spell
+
+GATEWAY = make_certificate()
+
+COMMAND = """
+import typer
+from scheduler.cli.trust import trust
+app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command()(trust)
+app()
+"""
+
+CONFIGURATION = """
+version: 1
+site: {{name: Home, timezone: America/Los_Angeles}}
+gateway:
+  type: local
+  host: 127.0.0.1
+  port: {port}
+  server_name: teg
+  certificate: mine.pem
+  username: installer
+  email: me@example.com
+tariff:
+  name: Flat
+  currency: USD
+  periods:
+    - {{name: all_day, hours: "00:00-24:00", import: 0.2, export: 0.1}}
+rules:
+  - {{name: Always, during: [all_day], set: {{mode: backup, reserve: 100}}}}
+default: {{mode: self_consumption, reserve: 20}}
+"""
+
+
+@contextlib.contextmanager
+def shown(made: Made = GATEWAY) -> Iterator[Seen]:
+    """A server in a thread that shows this certificate for as long as the block lasts."""
+    loop = asyncio.new_event_loop()
+    started = threading.Event()
+    box: list[Seen] = []
+    over = asyncio.Event()
+
+    async def serve() -> None:
+        async with serving(made, always(response())) as seen:
+            box.append(seen)
+            started.set()
+            await over.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    started.wait(10)
+    try:
+        yield box[0]
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+        loop.close()
+
+
+def run(*words: str | Path, cwd: Path, terminal: str | None = None) -> subprocess.CompletedProcess[str]:
+    """`trust` with these words; ``terminal`` is what a person types there, None is no terminal."""
+    command = [sys.executable, "-c", COMMAND, *map(str, words)]
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("TOU_")}
+    if terminal is None:
+        return subprocess.run(
+            command,
+            cwd=cwd,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, terminal.encode())
+        return subprocess.run(
+            command, cwd=cwd, env=environ, stdin=theirs, capture_output=True, text=True, check=False
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def trusted(
+    seen: Seen, *words: str | Path, cwd: Path, terminal: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`trust` for the server, with `gateway.pem` as the file."""
+    return run(
+        "127.0.0.1", "--port", str(seen.port), "--out", "gateway.pem", *words, cwd=cwd, terminal=terminal
+    )
+
+
+def test_it_shows_and_saves_what_a_person_agrees_to(tmp_path: Path) -> None:
+    """With --yes the facts are shown, the certificate is saved, and only the handshake was sent."""
+    with shown() as seen:
+        done = trusted(seen, "--yes", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert spell(GATEWAY.fingerprint) in done.stderr
+    assert "teg, powerwall, powerpack" in done.stderr
+    assert (tmp_path / "gateway.pem").read_bytes() == GATEWAY.pem
+    assert done.stdout == ""
+    assert seen.names == ["powerwall"]
+    assert seen.bytes == 0
+
+
+@pytest.mark.parametrize(("typed", "code", "saved"), [("y\n", 0, True), ("n\n", 1, False), ("\n", 1, False)])
+def test_it_asks_at_a_terminal(tmp_path: Path, typed: str, code: int, *, saved: bool) -> None:
+    """At a terminal it asks, and only a yes saves."""
+    with shown() as seen:
+        done = trusted(seen, cwd=tmp_path, terminal=typed)
+
+    assert done.returncode == code
+    assert (tmp_path / "gateway.pem").exists() is saved
+
+
+def test_it_trusts_nothing_unasked(tmp_path: Path) -> None:
+    """Without a terminal, --yes or --fingerprint nothing is saved."""
+    with shown() as seen:
+        done = trusted(seen, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "--fingerprint" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("spelling", [spell, bytes.hex], ids=["colons", "digits"])
+def test_a_matching_fingerprint_is_a_yes(tmp_path: Path, spelling: object) -> None:
+    """The right fingerprint, with colons or without, needs no question."""
+    assert callable(spelling)
+    with shown() as seen:
+        done = trusted(seen, "--fingerprint", spelling(GATEWAY.fingerprint), cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert (tmp_path / "gateway.pem").exists()
+
+
+@pytest.mark.parametrize(("fingerprint", "code"), [("ab" * 32, 5), ("abc", 2), ("", 2)])
+def test_another_fingerprint_saves_nothing(tmp_path: Path, fingerprint: str, code: int) -> None:
+    """Another fingerprint is refused even with --yes, and what is no fingerprint is a usage error."""
+    with shown() as seen:
+        done = trusted(seen, "--yes", "--fingerprint", fingerprint, cwd=tmp_path)
+
+    assert done.returncode == code
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_trusting_again_changes_nothing(tmp_path: Path) -> None:
+    """The same certificate is already trusted: no question, exit 0."""
+    with shown() as seen:
+        trusted(seen, "--yes", cwd=tmp_path)
+        done = trusted(seen, cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert "already trusted" in done.stderr
+
+
+def test_another_certificate_needs_replace(tmp_path: Path) -> None:
+    """Another certificate than the saved one is refused, and replaced only when told so."""
+    other = make_certificate()
+    with shown() as seen:
+        trusted(seen, "--yes", cwd=tmp_path)
+    with shown(other) as seen:
+        refused = trusted(seen, "--yes", cwd=tmp_path)
+        kept = (tmp_path / "gateway.pem").read_bytes()
+        replaced = trusted(seen, "--yes", "--replace", cwd=tmp_path)
+
+    assert refused.returncode == 5
+    assert kept == GATEWAY.pem
+    assert replaced.returncode == 0
+    assert (tmp_path / "gateway.pem").read_bytes() == other.pem
+
+
+def test_show_only_shows(tmp_path: Path) -> None:
+    """With --show nothing is asked or saved, and --json prints the facts for programs."""
+    with shown() as seen:
+        done = trusted(seen, "--show", "--json", "--server-name", "", cwd=tmp_path)
+    facts = json.loads(done.stdout)
+
+    assert done.returncode == 0
+    assert facts["schema"] == "tou-scheduler/trust"
+    assert facts["version"] == 1
+    assert facts["sha256"] == spell(GATEWAY.fingerprint)
+    assert facts["outcome"] == "shown"
+    assert seen.names == [None]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unreachable_gateway_is_exit_3(tmp_path: Path) -> None:
+    """Nobody there: a sentence and exit 3."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    done = run("127.0.0.1", "--port", str(port), "--out", "gateway.pem", "--yes", cwd=tmp_path)
+
+    assert done.returncode == 3
+    assert done.stderr == f"error: 127.0.0.1:{port} cannot be reached; check the host and the port\n"
+
+
+def test_a_place_that_cannot_be_written_is_exit_2(tmp_path: Path) -> None:
+    """A directory that does not exist: a sentence, not a traceback."""
+    with shown() as seen:
+        done = trusted(seen, "--yes", "--out", "nowhere/gateway.pem", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "nowhere/gateway.pem cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_configuration_says_who_and_where(tmp_path: Path) -> None:
+    """Host, port, name and file come from the configuration, whose certificate need not exist yet."""
+    directory = tmp_path / "config"
+    directory.mkdir()
+    with shown() as seen:
+        (directory / "tou.yaml").write_text(CONFIGURATION.format(port=seen.port), encoding="utf-8")
+        done = run("--config", directory / "tou.yaml", "--yes", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert (directory / "mine.pem").read_bytes() == GATEWAY.pem
+    assert seen.names == ["teg"]
+
+
+def test_without_a_configuration_it_says_what_to_give(tmp_path: Path) -> None:
+    """With neither a usable configuration nor HOST and --out, it says so and exits 2."""
+    done = run("--config", "missing.yaml", "--yes", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "give HOST and --out FILE" in done.stderr
+    assert "Traceback" not in done.stderr
