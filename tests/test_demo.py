@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -30,7 +31,9 @@ def test_the_demo_shows_the_day_of_the_readme_and_exits_0(tmp_path: Path) -> Non
         assert re.search(rf"asked +{re.escape(asked)}\n +read back +{re.escape(asked)}\n", told)
         assert re.search(r"took +\d+ ms for 4 exchanges, 1 attempt", told)
         assert re.search(r"verdict +verified: the gateway reads back", told)
-        assert re.search(rf"^  {due}  (verified|effective)", shown, re.MULTILINE)
+        assert re.search(
+            rf"^  \w+ {due}  (verified|effective) .*, obeyed since {due[:2]}:", shown, re.MULTILINE
+        )
 
 
 def test_the_demo_says_when_the_gateway_is_broken_and_does_not_exit_0(tmp_path: Path) -> None:
@@ -40,7 +43,19 @@ def test_the_demo_says_when_the_gateway_is_broken_and_does_not_exit_0(tmp_path: 
     assert code == 4
     assert "still reads self_consumption, reserve 20 %" in shown
     assert "The day did not go as planned" in errors
-    assert "07:55" in errors
+    assert "07:55 not_applied" in errors or "07:55 superseded" in errors
+    assert "never obeyed" in shown
+
+
+def test_a_gateway_that_shows_one_thing_and_does_another_is_found_out(tmp_path: Path) -> None:
+    """One step late: it reads back what was asked and goes by the setting before; the meters and the day's table say so."""
+    code, shown, errors = day(tmp_path, "--scenario", "applies the previous one", "--json")
+
+    document = json.loads(shown)
+    assert code == 4
+    assert (document["schema"], document["as_planned"]) == ("tou-scheduler/demo", False)
+    assert "never obeyed" in errors
+    assert "not_effective" in [switch["verdict"] for switch in document["switches"]]
 
 
 def test_an_unknown_scenario_is_a_usage_error(tmp_path: Path) -> None:

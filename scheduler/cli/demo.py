@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scheduler.cli.common import ConfigOption, Exit, config_path, fail, load_or_fail, say
+from scheduler.cli.common import (
+    ConfigOption,
+    Exit,
+    JsonOption,
+    config_path,
+    fail,
+    load_or_fail,
+    print_json,
+    say,
+)
 
 if TYPE_CHECKING:
     from scheduler.config.configuration import Configuration
-    from scheduler.observe.narrate import Narrator
+    from scheduler.model.events import MomentEnded
+    from scheduler.model.evidence import SwitchRecord
+    from scheduler.model.timeline import Segment
     from scheduler.simulator.device import SimulatedGateway
 
 _DAY = timedelta(hours=24)
 _BEGINS = time(6, 30)
+_BAD_MOMENTS = {"failed", "unfinished", "missed"}
 
 ScenarioOption = Annotated[
     list[str] | None,
@@ -26,30 +40,45 @@ ScenarioOption = Annotated[
         "--scenario", help='What goes wrong with the gateway, such as "ignores writes"; repeatable.'
     ),
 ]
+DateOption = Annotated[
+    datetime, typer.Option(formats=["%Y-%m-%d"], help="The day to show; it begins at 06:30.")
+]
+SpeedOption = Annotated[float, typer.Option(min=60, max=3600, help="How many times faster the clock runs.")]
 
 
 def demo(
     *,
     config: ConfigOption = None,
-    date: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="The day to show; it begins at 06:30.")
-    ] = datetime(2026, 7, 1),  # noqa: DTZ001 - a calendar date; the zone is the site's
-    speed: Annotated[
-        float, typer.Option(min=60, max=3600, help="How many times faster the clock runs.")
-    ] = 2000,
+    date: DateOption = datetime(2026, 7, 1),  # noqa: DTZ001 - a calendar date; the zone is the site's
+    speed: SpeedOption = 2000,
     scenario: ScenarioOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Show a whole day: the real daemon, the real plan and HTTPS, against a simulated gateway and house."""
     from scheduler.simulator.errors import SimulatorError
 
     configuration = load_or_fail(config_path(config))
+    begins = datetime.combine(date, _BEGINS, configuration.schedule.zone).astimezone(UTC)
+    day = _Day(configuration, begins, speed, scenario or [], quiet=json)
     try:
         with tempfile.TemporaryDirectory(prefix="tou-scheduler-demo-") as directory:
-            day = _Day(configuration, Path(directory), date, speed, scenario or [])
-            asyncio.run(day.run())
-            raise typer.Exit(day.conclude())
+            asyncio.run(day.run(Path(directory)))
     except SimulatorError as error:
         fail(str(error), Exit.USAGE)
+    rows = day.rows()
+    if json:
+        print_json(day.document(rows))
+    raise typer.Exit(day.conclude(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What was due, what came of it, in a word and in more of them, and whether that is as planned."""
+
+    due: datetime
+    outcome: str
+    words: str
+    good: bool
 
 
 class _Day:
@@ -58,39 +87,42 @@ class _Day:
     def __init__(
         self,
         configuration: Configuration,
-        directory: Path,
-        date: datetime,
+        begins: datetime,
         speed: float,
         scenarios: list[str],
+        *,
+        quiet: bool,
     ) -> None:
-        self._configuration = configuration
-        self._directory = directory
-        self._zone = configuration.schedule.zone
-        self._begins = datetime.combine(date, _BEGINS, self._zone).astimezone(UTC)
-        self._speed = speed
-        self._scenarios = scenarios
-        self._device: SimulatedGateway | None = None
-        self._narrator: Narrator | None = None
-
-    async def run(self) -> None:
-        """Live through the day."""
-        from scheduler.app import Daemon
-        from scheduler.daemon.clock import FastClock
         from scheduler.gateway.wire import to_raw
-        from scheduler.observe.logs import configure
         from scheduler.observe.narrate import Narrator
 
+        # The gateway of the file is somebody's house; only its user and firmware matter here.
+        self._configuration = replace(configuration, gateway=replace(configuration.gateway, type="simulated"))
+        self._zone = configuration.schedule.zone
+        self._begins = begins
+        self._speed = speed
+        self._scenarios = scenarios
+        self._out = say if quiet else print
+        self._to_raw = to_raw
+        self._device: SimulatedGateway | None = None
+        self._narrator = Narrator(self._zone, out=self._out, raw_percent=to_raw, battery=self._battery)
+
+    async def run(self, directory: Path) -> None:
+        """Live through the day, with its memory in ``directory``."""
+        from scheduler.app import Daemon
+        from scheduler.daemon.clock import FastClock
+        from scheduler.observe.logs import configure
+
         configure()
-        print(
+        seconds = _DAY.total_seconds() / self._speed
+        self._out(
             f"A day from {self._begins.astimezone(self._zone):%A %Y-%m-%d %H:%M %Z} with {self._configuration.path}.\n"
             f"Plan, loop, alarms, client and HTTPS are those of every day; the gateway and its house are simulated,\n"
-            f"and all of them go by one clock that runs {self._speed:g} times faster: the day takes "
-            f"{_DAY.total_seconds() / self._speed:.0f} seconds.\n"
+            f"and all of them go by one clock that runs {self._speed:g} times faster: the day takes {seconds:.0f} s.\n"
         )
         clock = FastClock(self._begins, self._speed)
-        self._narrator = Narrator(self._zone, out=print, raw_percent=to_raw, battery=self._battery)
-        daemon = Daemon(self._configuration, self._directory, [self._narrator.tell], clock)
-        asyncio.get_running_loop().call_later(_DAY.total_seconds() / self._speed, daemon.stop.set)
+        daemon = Daemon(self._configuration, directory, [self._narrator.tell], clock)
+        asyncio.get_running_loop().call_later(seconds, daemon.stop.set)
         await daemon.run(prepare=self._prepare)
 
     def _prepare(self, device: SimulatedGateway) -> None:
@@ -109,38 +141,89 @@ class _Day:
             f"grid {power.site_w:+.0f} W, charge {charge:.0f} % raw"
         )
 
-    def conclude(self) -> Exit:
-        """The day in a table, and whether it went as planned."""
-        if self._narrator is None or self._device is None:
-            return Exit.UNVERIFIED
-        wanted = self._boundaries()
-        print("\nWhat was planned, and what came of it:")
-        bad = []
-        for at in wanted:
-            told = [t for t in self._narrator.switches if t.record.boundary == at]
-            verdict = told[-1].record.verdict.value if told else "no switch"
-            if not told or not told[-1].record.verdict.good:
-                bad.append(f"{at.astimezone(self._zone):%H:%M} {verdict}")
-            asked = self._narrator.percent(told[-1].record.desired) if told else ""
-            print(f"  {at.astimezone(self._zone):%H:%M}  {verdict:<12} {asked}")
-        for moment in self._narrator.moments:
-            print(f"  {moment.due.astimezone(self._zone):%H:%M}  {moment.outcome:<12} {moment.do}")
-            if moment.outcome in {"failed", "unfinished", "missed"}:
-                bad.append(f"{moment.due.astimezone(self._zone):%H:%M} {moment.do} {moment.outcome}")
-        if bad:
-            say(f"\nThe day did not go as planned: {'; '.join(bad)}.")
-            return Exit.UNVERIFIED
-        print("\nThe day went as planned, and every switch was read back from the gateway.")
-        return Exit.FINE
+    def rows(self) -> list[_Row]:
+        """What came of each boundary and each moment of the day."""
+        return sorted(
+            [*map(self._of_boundary, self._segments()), *map(self._of_moment, self._narrator.moments)],
+            key=lambda row: row.due,
+        )
 
-    def _boundaries(self) -> list[datetime]:
-        """Every boundary of the day, the one before it began included."""
+    def _segments(self) -> list[Segment]:
+        """The day's segments, the one in which it began included."""
         from scheduler.app import policy_of
         from scheduler.control.agenda import agenda
 
         plan = agenda(policy_of(self._configuration), self._begins).coarse
-        ends = self._begins + _DAY
-        return [s.start for s in plan.segments if s.end > self._begins and s.start < ends]
+        return [s for s in plan.segments if s.end > self._begins and s.start < self._begins + _DAY]
+
+    def _of_boundary(self, segment: Segment) -> _Row:
+        told = [t.record for t in self._narrator.switches if t.record.boundary == segment.start]
+        if not told:
+            return _Row(segment.start, "no switch", "", good=False)
+        since = self._obeyed_since(told[-1], segment)
+        words = self._narrator.percent(told[-1].desired) + ", "
+        words += "never obeyed" if since is None else f"obeyed since {since.astimezone(self._zone):%H:%M:%S}"
+        good = told[-1].verdict.good and since is not None
+        return _Row(segment.start, told[-1].verdict.value, words, good=good)
+
+    def _obeyed_since(self, record: SwitchRecord, segment: Segment) -> datetime | None:
+        """Since when in its segment the battery went by the setpoint: the gateway's own record, not ours."""
+        from scheduler.model.setpoint import Setpoint
+
+        wanted = record.desired
+        if wanted.reserve_percent is not None:
+            wanted = replace(wanted, reserve_percent=self._to_raw(wanted.reserve_percent))
+        history = self._device.history if self._device else []
+        ends = [at for at, _ in history[1:]] + [self._begins + _DAY]
+        for (at, obeyed), end in zip(history, ends, strict=True):
+            found = Setpoint(mode=obeyed.mode, reserve_percent=obeyed.reserve_raw_percent)
+            if at < segment.end and end > segment.start and obeyed.running and wanted.is_met_by(found):
+                return max(at, segment.start)
+        return None
+
+    def _of_moment(self, moment: MomentEnded) -> _Row:
+        return _Row(moment.due, moment.outcome, moment.do, good=moment.outcome not in _BAD_MOMENTS)
+
+    def document(self, rows: list[_Row]) -> dict[str, Any]:
+        """The day for other programs: the evidence of each switch, and whether all came as planned."""
+        return {
+            "schema": "tou-scheduler/demo",
+            "version": 1,
+            "as_planned": all(row.good for row in rows),
+            "switches": [told.record.document(self._zone) for told in self._narrator.switches],
+            "moments": [
+                {
+                    "at": moment.due.astimezone(self._zone).isoformat(),
+                    "do": moment.do,
+                    "outcome": moment.outcome,
+                }
+                for moment in self._narrator.moments
+            ],
+        }
+
+    def conclude(self, rows: list[_Row]) -> Exit:
+        """The day in a table; whether it went as planned, as an exit code."""
+        self._out(
+            "\nWhat was due, what came of it, and since when the battery obeys, by the gateway's own record:"
+        )
+        for row in rows:
+            self._out(f"  {row.due.astimezone(self._zone):%a %H:%M}  {row.outcome:<13} {row.words}")
+        self._out(f"  The battery stood still for {self._still().total_seconds():.0f} s of the day.")
+        bad = [f"{row.due.astimezone(self._zone):%H:%M} {row.outcome}" for row in rows if not row.good]
+        if bad:
+            say(f"\nThe day did not go as planned: {', '.join(bad)}.")
+            return Exit.UNVERIFIED
+        self._out(
+            "\nThe day went as planned: every switch was read back from the gateway, and the battery obeyed."
+        )
+        return Exit.FINE
+
+    def _still(self) -> timedelta:
+        """How long the battery was out of service, by the gateway's own record."""
+        history = self._device.history if self._device else []
+        return sum(
+            (end - at for (at, obeyed), (end, _) in pairwise(history) if not obeyed.running), timedelta()
+        )
 
 
 def _does(battery_w: float) -> str:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import errno
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli.common import Exit, StateOption, fail, say, state_dir
+from scheduler.cli.common import Exit, JsonOption, StateOption, fail, print_json, say, state_dir
 from scheduler.model.errors import SchedulerError
 
 if TYPE_CHECKING:
     from scheduler.simulator.device import SimulatedGateway
+    from scheduler.simulator.server import Served
 
 
 def simulator(
@@ -42,6 +44,7 @@ def simulator(
         typer.Option(help="Where its certificate and key are kept; else 'simulator' in the state directory."),
     ] = None,
     state: StateOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Run the simulated gateway until it is interrupted."""
     from scheduler.daemon.clock import SystemClock
@@ -60,9 +63,7 @@ def simulator(
         )
         for sentence in scenario or ():
             apply_scenario(device, sentence)
-        asyncio.run(
-            _serve(device, host=host, port=port, directory=directory or state_dir(state) / "simulator")
-        )
+        asyncio.run(_serve(device, host, port, directory or state_dir(state) / "simulator", as_json=json))
     except SchedulerError as problem:
         fail(str(problem), Exit.USAGE)
     except OSError as problem:
@@ -86,7 +87,7 @@ def _sentence(problem: OSError, host: str, port: int) -> str:
     return f"cannot listen on port {port} of {host}: {reason}; choose others with --host and --port"
 
 
-async def _serve(device: SimulatedGateway, *, host: str, port: int, directory: Path) -> None:
+async def _serve(device: SimulatedGateway, host: str, port: int, directory: Path, *, as_json: bool) -> None:
     from scheduler.simulator.server import serving
 
     ended = asyncio.Event()
@@ -99,4 +100,20 @@ async def _serve(device: SimulatedGateway, *, host: str, port: int, directory: P
             f" (SHA-256 {served.sha256}), installer's password {device.sessions.installer_password},"
             f" customer's password {device.sessions.customer_password}; Ctrl+C ends it."
         )
+        if as_json:
+            print_json(_document(device, served))
+            sys.stdout.flush()
         await ended.wait()
+
+
+def _document(device: SimulatedGateway, served: Served) -> dict[str, str | int]:
+    return {
+        "schema": "tou-scheduler/simulator",
+        "version": 1,
+        "firmware": device.firmware,
+        "url": served.url,
+        "certificate": str(served.certificate),
+        "sha256": served.sha256,
+        "installer_password": device.sessions.installer_password,
+        "customer_password": device.sessions.customer_password,
+    }

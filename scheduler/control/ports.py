@@ -27,6 +27,10 @@ class Pace(Protocol):
         """Pause between two looks while it settles."""
 
     @property
+    def attempt_s(self) -> float:
+        """How long one attempt of a switch may last in all, of the machine's own time; longer than ``settle_s``."""
+
+    @property
     def effect_grace_s(self) -> float:
         """How long the battery may take to obey, before the meters are judged."""
 

@@ -37,9 +37,6 @@ from scheduler.model.setpoint import Setpoint
 PAUSES_S = (5.0, 15.0, 45.0)
 """Pauses before the second, third and fourth attempt."""
 
-ATTEMPT_S = 45.0
-"""No attempt lasts longer, in seconds of the machine's own time."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -117,13 +114,14 @@ class Procedure:
     async def _attempt(self) -> bool:
         """Steps 4 to 7, once; whether the gateway then reads as desired."""
         self._attempts += 1
+        attempt_s = self._gateway.pace.attempt_s
         try:
-            async with asyncio.timeout(ATTEMPT_S):
+            async with asyncio.timeout(attempt_s):
                 await self._write()
                 await self._session.ensure_running()
                 return await self._settled()
         except TimeoutError:
-            raise Transient(f"the attempt was not over after {ATTEMPT_S:g} s") from None
+            raise Transient(f"the attempt was not over after {attempt_s:g} s") from None
 
     async def _write(self) -> None:
         change = self._order.desired.beyond(self._after or Setpoint())

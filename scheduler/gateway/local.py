@@ -51,6 +51,7 @@ class LocalPace:
 
     settle_s: float = 5.0
     poll_s: float = 1.0
+    attempt_s: float = 45.0
     effect_grace_s: float = 120.0
 
 

@@ -70,6 +70,7 @@ class Narrator:
         self._out(f"         exchanged  {exchanges}")
         self._out(f"         took       {self.took(record)}")
         self._out(f"         verdict    {record.verdict.value}: {record.message}")
+        self._out(f"         battery    {self.switches[-1].battery}")
 
     def percent(self, setpoint: Setpoint | None) -> str:
         """A setpoint with its reserve on both scales."""
