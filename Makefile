@@ -1,5 +1,7 @@
 # Every verb a contributor needs. Each makes its own .venv from the hash-locked files.
-PYTHON ?= python3
+# The first of these that is new enough; PYTHON=... says otherwise.
+PYTHON ?= $(shell for it in python3 python3.13 python3.12 python3.11; do \
+              $$it -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$it && break; done)
 VENV   := .venv
 BIN    := $(VENV)/bin
 # Hashes for every wheel of a version, and no word of where they came from.
@@ -11,7 +13,7 @@ help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; none was found. PYTHON=/path/to/it names one." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 # The two stamps say which lock file the .venv was last filled from.

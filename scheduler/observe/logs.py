@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import fields
 from datetime import datetime, tzinfo
 from typing import Any, TextIO
@@ -36,9 +36,12 @@ def configure(*, stream: TextIO | None = None, as_json: bool | None = None) -> N
         finish = [structlog.processors.format_exc_info, renderer]
     else:
         renderer = structlog.dev.ConsoleRenderer(
-            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=14
+            colors=stream.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,
+            pad_event_to=14,
+            sort_keys=False,
         )
-        finish = [renderer]
+        finish = [_for_a_screen, renderer]
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=not stream.isatty(), key="logged_at"),
@@ -60,6 +63,12 @@ def configure(*, stream: TextIO | None = None, as_json: bool | None = None) -> N
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("tou_scheduler").setLevel(logging.INFO)
+
+
+def _for_a_screen(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """One time is enough for a person: that of the event, and of the line where it has none."""
+    logged_at = entry.pop("logged_at", None)
+    return {"timestamp": entry.pop("at", logged_at), **entry}
 
 
 def listener(zone: tzinfo) -> Tell:
