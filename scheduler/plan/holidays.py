@@ -1,7 +1,8 @@
 """Public holidays as dates: the list from the `holidays` library, the observance from the tariff.
 
 Which holidays count and what happens on a weekend differ by utility, so both are data. The only door to the
-`holidays` library, which is therefore loaded only when a date is asked for, and of it only the country that is meant.
+`holidays` library, which costs memory and time: it is loaded only when a date is asked for, and of it only
+the country that is meant.
 """
 
 from __future__ import annotations
@@ -129,10 +130,10 @@ def _library(
 
 
 def _spare_other_countries() -> None:
-    """Let one country be loaded without the 250 others, which cost 8 MB and 0.1 s and stay for as long as the daemon runs.
+    """Let one country be loaded without the 250 others, which cost 0.1 s, and 8 MB for as long as we run.
 
-    The package `holidays.countries` imports all its modules when it is run. The library asks for a module of it by its
-    full name and needs nothing of the package itself, so it is put in place without being run.
+    The package `holidays.countries` imports all its modules when it is run. The library asks for a module of
+    it by its full name and needs nothing of the package itself, so it is put in place without being run.
     """
     name = "holidays.countries"
     if name not in sys.modules and (spec := find_spec(name)) is not None:
