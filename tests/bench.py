@@ -70,7 +70,9 @@ class Ledger:
 class Wire(httpx.AsyncBaseTransport):
     """Takes requests to the simulated gateway, notes each in ``story``, and breaks where told to.
 
-    ``breaks`` maps ``METHOD path`` to the error to raise instead of an answer; ``late`` breaks after the gateway has acted.
+    ``breaks`` maps ``METHOD path`` to the error to raise instead of an answer; ``late`` breaks after the gateway has acted;
+    ``answers`` holds answers to give in the gateway's stead, ``first_answers`` those that are given once each; ``then`` is
+    told of each request before it is answered.
     """
 
     def __init__(self, device: SimulatedGateway, story: list[str]) -> None:
@@ -79,6 +81,9 @@ class Wire(httpx.AsyncBaseTransport):
         self._story = story
         self.breaks: dict[str, Exception] = {}
         self.late: dict[str, Exception] = {}
+        self.answers: dict[str, tuple[int, bytes]] = {}
+        self.first_answers: dict[str, list[tuple[int, bytes]]] = {}
+        self.then: Callable[[str], None] = lambda _: None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One request."""
@@ -86,8 +91,12 @@ class Wire(httpx.AsyncBaseTransport):
         self._story.append(call)
         if self._device.offline:
             raise httpx.ConnectError("nobody answers")
+        self.then(call)
         if call in self.breaks:
             raise self.breaks[call]
+        answer = self.first_answers[call].pop(0) if self.first_answers.get(call) else self.answers.get(call)
+        if answer is not None:
+            return httpx.Response(answer[0], content=answer[1])
         response = await self._inner.handle_async_request(request)
         if call in self.late:
             raise self.late[call]

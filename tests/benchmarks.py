@@ -114,16 +114,17 @@ def switch_to_and_fro(file: str) -> dict[str, list[float]]:
 
 
 async def _switch_to_and_fro(file: Path) -> dict[str, list[float]]:
-    from scheduler.app import Memory, connect
+    from scheduler.app import connect
     from scheduler.config.load import load
     from scheduler.control.session import Session
     from scheduler.control.switch import Order, Procedure
     from scheduler.daemon.clock import SystemClock
     from scheduler.model.evidence import Verdict
     from scheduler.model.setpoint import Setpoint
+    from scheduler.store.memory import Memory
 
     clock = SystemClock()
-    memory = Memory(file.parent, [], clock)
+    memory = Memory(file.parent, [], clock.now)
     took: dict[str, list[float]] = {"exchanges": [], "ms": []}
     async with AsyncExitStack() as stack:
         gateway = await connect(load(file), memory, clock, stack)

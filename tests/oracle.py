@@ -9,10 +9,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, compress
 from zoneinfo import ZoneInfo
 
 from scheduler.model.setpoint import Setpoint
+from scheduler.model.timeline import Condition
 from scheduler.plan.calendar import DateSpan, DayFilter, Hours, YearSpan
 from scheduler.plan.holidays import HolidayRule
 from scheduler.plan.rules import ClockTime, MomentRule, Relative, Schedule, When, Window
@@ -58,12 +59,10 @@ class Oracle:
         self.length = minutes + 2 * PAD_DAYS * DAY_MINUTES
         self.shown, self.latest = clock_face(schedule.zone, self.origin, self.length)
         covered = [self.selected(When(hours=p.hours, on=p.on)) for p in schedule.tariff.periods]
-        self.periods = [
-            next((p.name for p, mask in zip(schedule.tariff.periods, covered, strict=True) if mask[i]), None)
-            for i in range(self.length)
-        ]
-        self.mixed: dict[tuple[int, ...], Setpoint] = {}
-        self.windows = [(rule, self.window(rule)) for rule in schedule.rules if isinstance(rule, Window)]
+        names = [p.name for p in schedule.tariff.periods]
+        self.periods = [next(compress(names, row), None) for row in self.rows(covered)]
+        self.windows = [rule for rule in schedule.rules if isinstance(rule, Window)]
+        self.holding = self.rows([self.window(rule) for rule in self.windows])
 
     def minute(self, instant: datetime) -> int:
         """The number of an instant's minute."""
@@ -77,22 +76,19 @@ class Oracle:
         """The name of the tariff period at this minute."""
         return self.periods[minute]
 
-    def setpoint(self, minute: int, *, conditions: bool) -> Setpoint:
-        """The setpoint at this minute with every ``if`` true, or every one false."""
-        holding = tuple(
-            r.line for r, mask in self.windows if mask[minute] and (conditions or r.condition is None)
+    def rows(self, masks: list[bytes]) -> list[tuple[int, ...]]:
+        """For each minute, which of the masks have it."""
+        return list(zip(*masks, strict=True)) if masks else [()] * self.length
+
+    def setpoint(self, minute: int, true: frozenset[Condition]) -> Setpoint:
+        """The setpoint at this minute when just these conditions are true."""
+        holding = compress(self.windows, self.holding[minute])
+        given = [rule.setpoint for rule in holding if rule.condition is None or rule.condition in true]
+        given.append(self.schedule.default)
+        return Setpoint(
+            mode=next((s.mode for s in given if s.mode is not None), None),
+            reserve_percent=next((s.reserve_percent for s in given if s.reserve_percent is not None), None),
         )
-        if holding not in self.mixed:
-            given = [rule.setpoint for rule, _ in self.windows if rule.line in holding] + [
-                self.schedule.default
-            ]
-            self.mixed[holding] = Setpoint(
-                mode=next((s.mode for s in given if s.mode is not None), None),
-                reserve_percent=next(
-                    (s.reserve_percent for s in given if s.reserve_percent is not None), None
-                ),
-            )
-        return self.mixed[holding]
 
     def moments(
         self, rule: MomentRule, start: datetime, end: datetime
@@ -130,6 +126,8 @@ class Oracle:
         if rule.when.during is not None:
             base = bytes(m and self.periods[i] in rule.when.during for i, m in enumerate(base))
         early, late = rule.early // MINUTE, rule.late // MINUTE
+        if early == late == 0:
+            return base
         return bytes(1 in base[max(0, i - late) : i + early + 1] for i in range(self.length))
 
     def selected(self, when: When) -> bytes:
@@ -178,6 +176,7 @@ def is_holiday(rule: HolidayRule | None, day: date) -> bool:
     return any(day in table[name] for name in rule.names)
 
 
+@lru_cache(maxsize=4096)
 def lies_in(span: YearSpan | DateSpan, day: date) -> bool:
     """Whether a span has this day; found by walking along the calendar."""
     if isinstance(span, DateSpan):

@@ -18,6 +18,7 @@ from scheduler.config.problems import ConfigurationError
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SEASONS = {"summer": ("jun 1", "sep 30"), "winter": ("oct 1", "may 31"), "gap": ("dec 24", "jan 2")}
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+THIRTEEN_MONTHS = [date(2026, 1, 1) + timedelta(days=n) for n in range(396)]
 ALL_DATES = [date(2026, 1, 1) + timedelta(days=n) for n in range(366)]
 
 Period = dict[str, Any]
@@ -109,7 +110,7 @@ def test_gaps_are_found_where_they_are(tmp_path: Path, periods: list[Period]) ->
 def test_rule_that_never_speaks_is_told(
     tmp_path: Path, periods: list[Period], rule: Period, during: int
 ) -> None:
-    """A rule is warned about exactly if, on the dates of a cycle of years, no hour meets all its selectors."""
+    """A rule is warned about exactly if, in the thirteen months looked at, no hour meets all its selectors."""
     whole = [*periods, {"hours": (0, 24), "days": [], "season": []}]
     named = min(during, len(periods))
     start, end = rule["hours"]
@@ -120,14 +121,9 @@ def test_rule_that_never_speaks_is_told(
     path.write_text(written(whole, text), encoding="utf-8")
     warnings = load(path, environ={}, secret_directories=[]).warnings
     told = any(warning.message == "rule 'R' never speaks" for warning in warnings)
-    # Around the ends of the seasons every weekday comes by in 28 years; one ordinary week stands for the
-    # rest.
-    edges = [(1, 1), (1, 2), (1, 3), (5, 31), (6, 1), (9, 30), (10, 1), (12, 23), (12, 24)]
-    dates = [date(2026, month, 10) + timedelta(days=n) for month in (3, 7) for n in range(7)]
-    dates += [date(year, month, day) for year in range(2026, 2054) for month, day in edges]
     speaks = any(
         has(rule, day, hour) and next(n for n, period in enumerate(whole) if has(period, day, hour)) == named
-        for day in dates
+        for day in THIRTEEN_MONTHS
         for hour in range(24)
     )
     assert told != speaks
@@ -136,7 +132,8 @@ def test_rule_that_never_speaks_is_told(
 @pytest.mark.parametrize(
     ("at", "warned"),
     [
-        ("13:59", False),
+        ("13:29", False),
+        ("13:31", True),
         ("14:00", True),
         ("19:59", True),
         ("20:00", False),
@@ -144,11 +141,14 @@ def test_rule_that_never_speaks_is_told(
         ("peak starts", True),
         ("1m before peak ends", True),
         ("peak ends", False),
+        ("07:15, done_by: 13:59", False),
+        ("07:15, done_by: 14:01", True),
+        ("30m before peak starts, done_by: 15m after peak starts", True),
         ("15h before peak starts", False),
     ],
 )
 def test_firmware_moment_in_the_dearest_hours_is_told(tmp_path: Path, at: str, warned: bool) -> None:  # noqa: FBT001 - a table
-    """A moment is warned about from the first to the last minute of the dearest period."""
+    """A moment is warned about if any of its time, until done_by or half an hour, is in the dearest period."""
     path = tmp_path / "tou.yaml"
     text = written(
         [{"hours": (0, 24), "days": [], "season": []}], f"[{{name: R, do: check_firmware, at: {at}}}]"
@@ -177,3 +177,65 @@ def test_period_edge_that_never_comes_is_told(tmp_path: Path) -> None:
     path.write_text(written([{"hours": (0, 24), "days": [], "season": []}], rules), encoding="utf-8")
     (warning,) = load(path, environ={}, secret_directories=[]).warnings
     assert warning.message == "rule 'R' never speaks"
+
+
+WHOLE_DAY = [{"hours": (0, 24), "days": [], "season": []}]
+
+
+@pytest.mark.parametrize(
+    ("rule", "silent"),
+    [
+        ("dates: feb 29, set: {reserve: 5}", False),
+        ("dates: jul 4, days: mon, set: {reserve: 5}", False),
+        ("dates: 2031-01-01, set: {reserve: 5}", False),
+        ("dates: 2031-01-01, days: thu, set: {reserve: 5}", True),
+        ("dates: 9999-12-31, set: {reserve: 5}", True),
+        ("dates: 2031-05-05, do: check_firmware, at: 05:00", False),
+        ("if: {grid: islanded}, set: {reserve: 5}", False),
+        ("set: {mode: backup}", True),
+        ("set: {mode: backup, reserve: 5}", False),
+    ],
+)
+def test_rule_is_looked_for_on_its_own_dates(tmp_path: Path, rule: str, silent: bool) -> None:  # noqa: FBT001 - a table
+    """A rule of rare or far dates speaks if it does then; one that adds nothing to earlier rules is silent."""
+    path = tmp_path / "tou.yaml"
+    rules = "[{name: A, set: {mode: backup}, if: {grid: islanded}}, {name: B, set: {mode: autonomous}}, {name: R, %s}]"
+    path.write_text(written(WHOLE_DAY, rules % rule), encoding="utf-8")
+    warnings = load(path, environ={}, secret_directories=[]).warnings
+    assert [w.message for w in warnings] == (["rule 'R' never speaks"] if silent else [])
+
+
+def test_rules_on_one_line_are_told_apart(tmp_path: Path) -> None:
+    """Of rules that stand in the same line, the silent one is named, with the one that silences it."""
+    path = tmp_path / "tou.yaml"
+    rules = "[{name: A, set: {reserve: 5}}, {name: B, set: {reserve: 6}}, {name: C, set: {mode: backup}}]"
+    path.write_text(written(WHOLE_DAY, rules), encoding="utf-8")
+    (warning,) = load(path, environ={}, secret_directories=[]).warnings
+    assert warning.message == "rule 'B' never speaks"
+    assert warning.hint is not None
+    assert warning.hint.startswith("'A' in line ")
+
+
+def test_thousands_of_rules_are_looked_at_for_their_moments_only(tmp_path: Path) -> None:
+    """A file too large for a look ahead still has the deadlines of its moments checked."""
+    path = tmp_path / "tou.yaml"
+    many = "".join(f"{{name: R{n}, set: {{reserve: 5}}}}, " for n in range(5000))
+    moment = "{name: M, do: check_firmware, at: 07:15, done_by: 06:00}"
+    path.write_text(written(WHOLE_DAY, f"[{many}{moment}]"), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refused:
+        load(path, environ={}, secret_directories=[])
+    (problem,) = refused.value.problems
+    assert "'done_by' means 2026-01-02 06:00" in problem.message
+
+
+@pytest.mark.parametrize(("done_by", "fine"), [("19:15", True), ("19:16", False), ("07:15", False)])
+def test_deadline_is_at_most_half_a_day_away(tmp_path: Path, done_by: str, fine: bool) -> None:  # noqa: FBT001 - a table
+    """A done_by that is tomorrow's, because today's is over, is refused with both times."""
+    path = tmp_path / "tou.yaml"
+    rules = f"[{{name: R, do: check_firmware, at: 07:15, done_by: {done_by}}}]"
+    path.write_text(written(WHOLE_DAY, rules), encoding="utf-8")
+    if fine:
+        assert load(path, environ={}, secret_directories=[]).warnings == ()
+        return
+    with pytest.raises(ConfigurationError, match="for the moment at 2026-01-01 07:15, 'done_by' means"):
+        load(path, environ={}, secret_directories=[])

@@ -11,11 +11,13 @@ from scheduler.config import lines
 from scheduler.config.load import Configuration, Secret, load
 from scheduler.config.source import read
 from scheduler.config.words import WordError, at, dates, duration, hours, month_day
+from scheduler.model.firmware import SIMULATED
 from scheduler.model.reading import Grid
 from scheduler.model.setpoint import Setpoint
 from scheduler.model.timeline import Condition
 from scheduler.plan.calendar import DateSpan, DayFilter, Hours, WeekDays, YearSpan
 from scheduler.plan.rules import ClockTime, MomentRule, Relative, When, Window
+from scheduler.simulator.personality import PERSONALITIES
 
 SHIPPED = Path(__file__).parent.parent / "config" / "tou.yaml"
 FRAME = """\
@@ -258,10 +260,40 @@ def test_hosts(tmp_path: Path, host: str, expected: tuple[str, int]) -> None:
 def test_one_word_makes_a_dry_run(tmp_path: Path) -> None:
     """With type simulated, the keys of the local gateway may stay."""
     gateway = (
-        "{type: simulated, firmware: 1.50.1, host: powerwall, username: installer, email: me@example.com}"
+        "{type: simulated, firmware: 1.45.2, host: powerwall, username: customer, email: me@example.com}"
     )
     found = loaded(tmp_path, gateway=gateway).gateway
-    assert (found.type, found.firmware, found.host) == ("simulated", "1.50.1", "powerwall")
+    assert (found.type, found.firmware, found.host, found.username) == (
+        "simulated",
+        "1.45.2",
+        "powerwall",
+        "customer",
+    )
+
+
+def test_type_simulated_is_enough_for_a_dry_run(tmp_path: Path) -> None:
+    """A simulated gateway alone is one that can be switched: the installer's, of the README's firmware."""
+    found = loaded(tmp_path, gateway="{type: simulated}").gateway
+    assert (found.username, found.firmware, found.password) == ("installer", "1.45.2", None)
+
+
+def test_every_simulated_firmware_can_be_asked_for() -> None:
+    """The versions that a file may name are those that the simulator can play."""
+    assert set(SIMULATED) == set(PERSONALITIES)
+
+
+def test_site_needs_no_name(tmp_path: Path) -> None:
+    """A site without a name is called Home."""
+    path = tmp_path / "tou.yaml"
+    text = FRAME.format(gateway=GATEWAY, rules="  []").replace("name: Home, ", "")
+    path.write_text(text, encoding="utf-8")
+    assert load(path, environ={}, secret_directories=[]).site_name == "Home"
+
+
+def test_ranges_of_hours_may_overlap(tmp_path: Path) -> None:
+    """A list of hours is their union, whether or not they overlap."""
+    keys = "hours: [8:00-10:00, 09:00-11:00]\nset: {mode: backup}"
+    assert rule_of(tmp_path, keys).when.hours == (Hours(480, 600), Hours(540, 660))
 
 
 def test_reserve_gap_can_be_switched_off(tmp_path: Path) -> None:

@@ -12,6 +12,12 @@ HERE = Path(__file__).parent
 BAD = HERE / "bad_configs"
 SHIPPED = HERE.parent / "config" / "tou.yaml"
 CANARY = "hunter2-canary"
+MANY_SEASONS = (
+    "tariff:\n  seasons:\n"
+    + "".join(f"    s{n}: {{from: jan 1, to: dec 1}}\n" for n in range(366))
+    + "  periods: [{name: a}]\nrules:\n"
+    + "".join(f"  - {{name: r{n}, season: s{n % 366}, set: {{reserve: 1}}}}\n" for n in range(1000))
+)
 
 
 def said_of(path: Path) -> str:
@@ -79,6 +85,22 @@ def test_no_password_of_the_corpus_is_ever_shown() -> None:
         "  email: {canary}\n  port: many",
         "  email: ' {canary}'\n  port: many",
         "  email: [{canary}]\n  port: many",
+        "  password:{canary}\n  port: many",
+        "  password {canary}\n  port: many",
+        "  password= {canary}\n  port: many",
+        "  pass: {canary}\n  port: many",
+        "  pw: {canary}\n  port: many",
+        "  passord: {canary}\n  port: many",
+        "  geheim: {canary}\n  port: many",
+        "  geheim: [{canary}, 1]\n  port: many",
+        "  {canary}\n  port: many",
+        "  # {canary}\n  port: many",
+        "  port: many # {canary}",
+        "  host: https://me:{canary}@powerwall",
+        "  host: powerwall password: {canary}",
+        "pass: {canary}\nport: many",
+        "password {canary}\nport: many",
+        "port: many\n#password {canary}\nhost: x",
     ],
 )
 def test_secret_is_hidden_however_it_is_written(tmp_path: Path, lines: str) -> None:
@@ -89,6 +111,80 @@ def test_secret_is_hidden_however_it_is_written(tmp_path: Path, lines: str) -> N
     said = said_of(path)
     assert "error: " in said
     assert "canary" not in said
+
+
+@pytest.mark.parametrize(
+    "gateway",
+    [
+        "{type: local, port: many, password:{canary}}",
+        "{type: local, password:{canary}, port: many}",
+        "{type: local, password: x,{canary}, port: many}",
+        "{email: me@example.com, geheim: {canary}, port: many}",
+        "{\n  type: local,\n  geheim: {canary},\n  port: many}",
+        "{password:{canary}, password:{canary}}",
+    ],
+)
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "version: 1\ngateway: %s\n",
+        "{version: 1, gateway: %s}",
+        "gatway: %s\n",
+        "{password: %s, gateway: {canary}",
+    ],
+)
+def test_secret_in_braces_is_hidden(tmp_path: Path, gateway: str, frame: str) -> None:
+    """The same for a gateway that is written in braces, under a misspelt name, or inside other braces."""
+    path = tmp_path / "tou.yaml"
+    path.write_text((frame % gateway).replace("{canary}", CANARY), encoding="utf-8")
+    said = said_of(path)
+    assert "error: " in said
+    assert "canary" not in said
+
+
+def test_what_is_no_secret_is_still_shown(tmp_path: Path) -> None:
+    """Outside of the gateway's section a line is shown as it stands, and inside of it what we know."""
+    path = tmp_path / "tou.yaml"
+    path.write_text("site: {colour: red, name: El Paso}\ngateway:\n  type: locale\n", encoding="utf-8")
+    said = said_of(path)
+    assert "site: {colour: red, name: El Paso}" in said
+    assert "  type: locale" in said
+
+
+def test_error_sums_itself_up(tmp_path: Path) -> None:
+    """The summary is the first error that stops the file, however many warnings stand before it."""
+    path = tmp_path / "tou.yaml"
+    text = SHIPPED.read_text(encoding="utf-8").replace("username: installer", "username: customer")
+    path.write_text(text.replace("mode: backup", "mode: bakcup"), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refused:
+        load(path, environ={}, secret_directories=[])
+    error = refused.value
+    assert [problem.severity for problem in error.problems] == ["warning", "error"]
+    assert error.first_error == error.problems[1]
+    assert error.summary == f"{error.first_error.place}: unknown mode 'bakcup'"
+    path.write_text("version: 2\n", encoding="utf-8")
+    (first, *others) = problems_of(path)
+    with pytest.raises(ConfigurationError) as refused:
+        load(path, environ={}, secret_directories=[])
+    assert refused.value.summary == f"{first} (and {len(others)} more)"
+
+
+@pytest.mark.parametrize(
+    ("end", "place"),
+    [
+        ("site: {name: ", "2:14"),
+        ("site: {name: \n", "2:14"),
+        ("site: {name: \n\n\n", "2:14"),
+        ("a: 'x", "2:4"),
+    ],
+)
+def test_file_cut_short_points_at_its_last_line(tmp_path: Path, end: str, place: str) -> None:
+    """What ends too early is shown where it ends, not on a line behind the file."""
+    path = tmp_path / "tou.yaml"
+    path.write_text(f"version: 1\n{end}", encoding="utf-8")
+    (problem,) = problems_of(path)
+    assert problem.place == f"{path}:{place}"
+    assert problem.excerpt == ("version: 1", end.split("\n", maxsplit=1)[0])
 
 
 def test_shipped_file_cut_anywhere_gives_problems_or_a_configuration(tmp_path: Path) -> None:
@@ -120,6 +216,8 @@ def test_shipped_file_cut_anywhere_gives_problems_or_a_configuration(tmp_path: P
         ("a: 1\n" * 100_000, "duplicate key 'a'; it stands in line 1 already"),
         ("x" * 1_000_000, "the file must be a mapping"),
         ("secret" * 170_000, "the file must be a mapping"),
+        ("gw" * 500_000, "the file must be a mapping"),
+        ("a: 1\na: " + "{x: y, " * 20 + "gw" * 500_000, "duplicate key 'a'"),
         ("rules:\n  " + "password " * 110_000, "expected a list, found text"),
         ("rules: [{at: " + "5m before x " * 80_000 + "}]", "'name' is missing"),
         ("version: " + "9" * 1_000_000, "this version of the file is not known"),
@@ -129,6 +227,7 @@ def test_shipped_file_cut_anywhere_gives_problems_or_a_configuration(tmp_path: P
         ("tariff: {periods: [" + "{name: a, season: b}, " * 40_000 + "]}", "there is no season 'b'"),
         ("tariff: {periods: [{hours: [" + "1:00-2:00, " * 90_000 + "]}]}", "'name' is missing"),
         ("a: " + "x" * (1024 * 1024), "the file is larger than 1 MiB"),
+        (MANY_SEASONS, "more than 50 entries"),
         ("".join(f"k{n}: 1\n" for n in range(80_000)), "unknown key 'k0'"),
     ],
 )

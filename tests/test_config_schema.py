@@ -22,7 +22,9 @@ BAD = HERE / "bad_configs"
 
 # What only the program can see: names that lead nowhere, keys that contradict each other across the file.
 SEEN_BY_SHAPE = [
-    "at_clock", "days_unknown", "do_unknown", "duration_number", "durations", "gateway_type", "holidays_observance",
+    "at_clock", "days_unknown", "gateway_firmware_local", "gateway_firmware_unknown", "gateway_host_missing",
+    "if_empty", "set_empty", "too_many_seasons", "hours_of_people", "prices_with_signs", "mode_of_the_app",
+    "do_unknown", "duration_number", "durations", "gateway_type", "holidays_observance",
     "hours_spelling", "if_unknown", "lists_and_mappings", "missing_keys", "misspelt_required_key", "mode_scheduler",
     "mode_unknown", "moment_keys_on_window", "moment_without_at", "names_with_spaces", "neither_set_nor_do",
     "nothing_given", "on_drift_unknown", "password_in_file", "periods_empty", "reserve_range", "rules_not_a_list",
@@ -86,6 +88,8 @@ def test_editor_is_never_stricter_than_the_program() -> None:
         (("rules", 0, "hours"), "8:00-24:00"),
         (("rules", 0, "hours"), ["08:00-09:00", "22:00-06:00"]),
         (("rules", 0, "dates"), ["2026-07-04", "dec 24 to jan 2", {"from": "may 1", "to": "may 3"}]),
+        (("rules", 0, "hours"), " 16:00 -  21:00 "),
+        (("rules", 0, "dates"), " dec 24  to  jan 2 "),
         (("rules", 0, "early"), "1h30m"),
         (("rules", 0, "if"), {"grid": "islanded"}),
         (("rules", 2, "at"), "7:15"),

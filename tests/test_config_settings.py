@@ -115,7 +115,9 @@ def test_pipe_in_the_place_of_a_secret_is_not_waited_for(tmp_path: Path) -> None
         ("TOU_GATEWAY", "name one value, like TOU_GATEWAY__..."),
         ("TOU_RULES__0__NAME", "rules and tariff are set in the file only, where each line can be shown"),
         ("TOU_TARIFF", "rules and tariff are set in the file only, where each line can be shown"),
-        ("TOU_XYZZY", "unset it"),
+        ("TOU_GATEWAY_PASSWORD", "did you mean 'TOU_GATEWAY__PASSWORD'?"),
+        ("TOU_DEFAULT__CHARGE_BELOW", "unset it"),
+        ("tou_version", "unset it"),
     ],
 )
 def test_unknown_variable_is_refused(name: str, hint: str) -> None:
@@ -125,17 +127,26 @@ def test_unknown_variable_is_refused(name: str, hint: str) -> None:
     assert problem.hint == hint
 
 
+def test_foreign_variable_with_our_prefix_is_only_told() -> None:
+    """Other programs may use the prefix: a name that resembles none of ours is a warning."""
+    (warning,) = loaded({"TOU_XYZZY": CANARY}).warnings
+    assert (warning.severity, warning.file) == ("warning", "TOU_XYZZY")
+    assert warning.message == "this environment variable is not a setting"
+
+
 def test_other_variables_are_nobody_s_business() -> None:
     """The name of the file, empty variables and those of other programs are no settings."""
     environ = {"TOU_CONFIG": "x.yaml", "TOU_GATEWAY__PASSWORD": "", "TOURIST": "x", "PATH": "/bin"}
-    assert loaded(environ).gateway.password is None
+    environ |= {"TOU_SCHEDULER_SERVICE_HOST": "10.0.0.1", "TOU_SCHEDULER_PORT": "tcp://10.0.0.1:80"}
+    found = loaded(environ)
+    assert (found.gateway.password, found.warnings) == (None, ())
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
         ("TOU_SITE__TIMEZONE", "Europe/Berln", "unknown time zone 'Europe/Berln'"),
-        ("TOU_GATEWAY__PORT", "high", "expected a number, found text"),
+        ("TOU_GATEWAY__PORT", "high", "expected a whole number, found text"),
         ("TOU_GATEWAY__PORT", "70000", "70000 is more than 65535"),
         ("TOU_GATEWAY__HOST", "http://x", "'http://x' is not a host"),
         ("TOU_GATEWAY__USERNAME", "root", "unknown username 'root'"),

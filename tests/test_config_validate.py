@@ -1,6 +1,7 @@
 """`tou-scheduler validate`: what it prints, and how it ends."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from scheduler.cli import VERBS
 from scheduler.cli.validate import validate
 
 HERE = Path(__file__).parent
@@ -76,6 +78,17 @@ def test_json_of_a_good_file_is_ok() -> None:
     warned = json.loads(run("--json", "warns_beaten.yaml", directory=BAD).stdout)
     assert warned["ok"]
     assert [problem["severity"] for problem in warned["problems"]] == ["warning", "warning"]
+
+
+def test_verbs_that_texts_name_exist() -> None:
+    """Whatever `tou-scheduler VERB` a message, a hint or a comment names can be run."""
+    files = [*(HERE.parent / "scheduler").rglob("*.py"), *(HERE.parent / "config").iterdir()]
+    named = {
+        verb
+        for path in files
+        for verb in re.findall(r"`tou-scheduler ([a-z]+)", path.read_text(encoding="utf-8"))
+    }
+    assert {"trust", "validate"} <= named <= {verb.__name__ for verb in VERBS}
 
 
 def test_missing_file_is_a_sentence(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler.control.decide import Decision, GiveUp, Hold, Switch, View, Yield, decide
+from scheduler.control.decide import Decision, Enforce, GiveUp, Hold, Switch, View, Yield, decide, strictest
 from scheduler.model.evidence import Verdict
 from scheduler.model.setpoint import Setpoint
 
@@ -61,15 +61,16 @@ def test_without_a_reading_nothing_is_done(verdict: Verdict | None) -> None:
     assert kind(known(verdict)) is Hold
 
 
-@pytest.mark.parametrize("verdict", sorted(READ_BACK, key=str))
+@pytest.mark.parametrize("verdict", sorted(READ_BACK - {Verdict.DRIFTED}, key=str))
 def test_what_reads_as_desired_is_left_alone(verdict: Verdict) -> None:
     """Nothing is written to a gateway that has what is desired, whatever the meters said."""
     assert kind(known(verdict, WANTED)) is Hold
 
 
-def test_a_late_success_gets_its_verdict() -> None:
-    """A gateway that took the setpoint after we had given up is looked at again, so that the record does not stay bad."""
-    assert kind(known(Verdict.NOT_APPLIED, WANTED)) is Switch
+@pytest.mark.parametrize("verdict", [Verdict.NOT_APPLIED, Verdict.DRIFTED])
+def test_a_late_success_gets_its_verdict(verdict: Verdict) -> None:
+    """A gateway that has the setpoint after all, or again, is proven anew, so that the record does not stay bad."""
+    assert kind(known(verdict, WANTED)) is Switch
 
 
 def test_what_was_never_applied_is_tried_again() -> None:
@@ -89,7 +90,7 @@ def test_a_change_by_somebody_else_stands(verdict: Verdict, policy: str) -> None
 @pytest.mark.parametrize("verdict", sorted(READ_BACK, key=str))
 def test_a_change_by_somebody_else_is_undone_where_asked_for(verdict: Verdict) -> None:
     """With on_drift: enforce the setpoint is brought back."""
-    assert kind(View(desired=WANTED, actual=OTHER, verdict=verdict, on_drift="enforce")) is Switch
+    assert kind(View(desired=WANTED, actual=OTHER, verdict=verdict, on_drift="enforce")) is Enforce
 
 
 def test_every_verdict_has_a_place_in_the_tables() -> None:
@@ -106,3 +107,17 @@ def test_a_field_left_alone_cannot_drift() -> None:
     )
 
     assert kind(view) is Hold
+
+
+@pytest.mark.parametrize(
+    ("policies", "counts"),
+    [
+        ([], "yield"),
+        (["yield"], "yield"),
+        (["yield", "notify"], "notify"),
+        (["notify", "enforce", "yield"], "enforce"),
+    ],
+)
+def test_the_strictest_drift_policy_counts(policies: list[str], counts: str) -> None:
+    """Where several rules gave what was changed, nobody's protection is lost."""
+    assert strictest(policies) == counts  # type: ignore[arg-type]

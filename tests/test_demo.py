@@ -6,14 +6,19 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from processes import ROOT, command
+from typer.testing import CliRunner
+
+from scheduler.cli import build
+from scheduler.control.errands import Errands
+
+CONFIG = ROOT / "config" / "tou.yaml"
 
 
 def day(folder: Path, *words: str) -> tuple[int, str, str]:
     """Exit code, output and errors of a demo day with the shipped file."""
-    result = command(
-        "demo", "--config", str(ROOT / "config" / "tou.yaml"), "--speed", "3600", *words, cwd=folder
-    )
+    result = command("demo", "--config", str(CONFIG), "--speed", "3600", *words, cwd=folder)
     return result.returncode, result.stdout, result.stderr
 
 
@@ -64,3 +69,32 @@ def test_an_unknown_scenario_is_a_usage_error(tmp_path: Path) -> None:
 
     assert code == 2
     assert "ignores writes" in errors
+
+
+def test_a_moment_that_never_happens_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The day's table holds what was planned, not what was told: without the 07:15 moment the day is not as planned."""
+
+    async def nothing(*_: object) -> None:
+        """A loop that forgets its moments."""
+
+    monkeypatch.setattr(Errands, "attend", nothing)
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(build(), ["demo", "--config", str(CONFIG), "--speed", "3600"])
+
+    assert result.exit_code == 4
+    assert re.search(r"Wed 07:15  did not end +check_firmware", result.stdout)
+    assert "07:15 did not end" in result.stderr
+
+
+def test_a_plan_without_a_boundary_is_a_good_day(tmp_path: Path) -> None:
+    """One setpoint for ever: it is brought about once, with the instant of that as its boundary, and the day is good."""
+    text = CONFIG.read_text()
+    always = text[: text.index("rules:")] + "rules: []\ndefault: {mode: backup, reserve: 100}\n"
+    (tmp_path / "always.yaml").write_text(always)
+
+    result = command("demo", "--config", "always.yaml", "--speed", "3600", "--json", cwd=tmp_path)
+
+    assert result.returncode == 0, result.stderr
+    (switch,) = json.loads(result.stdout)["switches"]
+    assert switch["boundary"].startswith("2026-07-01T06:3")

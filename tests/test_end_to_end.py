@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
+import ssl
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import PASSWORD, ROOT, Site, command, eventually, site
+from processes import PASSWORD, ROOT, Site, command, eventually, site, started
+from tls_peer import make_certificate
 
 from scheduler.cli.once import code_of
 from scheduler.model.evidence import Verdict
@@ -80,7 +84,7 @@ def test_status_says_that_the_daemon_does_not_run(home: Site) -> None:
     after = home.run("status", "--state-dir", "state")
 
     assert (never.returncode, after.returncode) == (1, 1)
-    assert "does not run" in never.stdout
+    assert "no daemon runs with this state directory" in never.stdout
     assert "gateway" in after.stdout
 
 
@@ -89,7 +93,13 @@ def test_the_daemon_logs_one_line_for_each_change(home: Site) -> None:
     with home.daemon():
         eventually(lambda: any(line["event"] == "switch" for line in home.log))
 
-    assert [line["event"] for line in home.log] == ["zone_differs", "restarted", "switch"]
+    assert [line["event"] for line in home.log] == [
+        "started",
+        "zone_differs",
+        "restarted",
+        "switch",
+        "stopped",
+    ]
     assert PASSWORD not in (home.folder / "run.err").read_text()
 
 
@@ -196,6 +206,203 @@ def test_another_certificate_is_refused_before_a_password_is_sent(home: Site, tm
 
     assert result.returncode == 5
     assert "another certificate" in result.stdout
+
+
+def is_running(home: Site) -> bool:
+    """Whether the battery is in service, as the gateway tells anybody."""
+    context = ssl.create_default_context(cafile=str(home.folder / "config" / "powerwall.pem"))
+    context.check_hostname = False
+    with urllib.request.urlopen(f"https://127.0.0.1:{home.port}/api/sitemaster", context=context) as answer:
+        return bool(json.load(answer)["running"])
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+def test_once_called_off_leaves_the_battery_running(tmp_path: Path, name: signal.Signals) -> None:
+    """Ctrl-C while the battery stands still after our login puts it back into service, and says what may be undone."""
+    with site(tmp_path, "forgets to start") as home:
+        with started("once", "--state-dir", "state", cwd=home.folder) as once:
+            marker = home.folder / "state" / "marker.json"
+            eventually(marker.exists)
+            for _ in range(10):  # by then it has tried to start it, in vain
+                eventually(lambda: not is_running(home))
+            once.send_signal(name)
+
+            assert once.wait(timeout=30) == 4
+        said = (home.folder / "once.err").read_text()
+        assert "called off; the battery runs" in said
+        assert "Traceback" not in said
+        assert is_running(home)
+        assert json.loads(marker.read_text()) == []
+
+
+def status_of(home: Site) -> subprocess.CompletedProcess[str]:
+    """What `status` says now."""
+    return home.run("status", "--state-dir", "state")
+
+
+def told(home: Site, event: str) -> list[dict[str, object]]:
+    """The lines of this event in the daemon's log."""
+    return [line for line in home.log if line["event"] == event]
+
+
+def test_trusting_the_new_certificate_mends_a_running_daemon(home: Site) -> None:
+    """The remedy that is printed for a changed certificate works without a restart."""
+    pem = home.folder / "config" / "powerwall.pem"
+    right = pem.read_text()
+    pem.write_bytes(make_certificate().pem)
+    with home.daemon():
+        eventually(lambda: "another certificate" in status_of(home).stdout)
+
+        assert home.run("trust", "--yes", "--replace").returncode == 0
+        eventually(lambda: status_of(home).returncode == 0)
+
+        assert pem.read_text() == right
+        assert len(told(home, "plan")) == 1
+
+
+def test_a_certificate_that_comes_later_clears_the_problem(home: Site) -> None:
+    """An edit that names a certificate which is not there yet is refused, said once, and taken up after `trust`."""
+    with home.daemon():
+        home.edit("certificate: powerwall.pem", "certificate: other.pem")
+        eventually(lambda: told(home, "plan_rejected"))
+        eventually(lambda: "other.pem" in status_of(home).stdout)
+
+        assert home.run("trust", "--yes").returncode == 0
+        eventually(lambda: status_of(home).returncode == 0)
+
+        assert (len(told(home, "plan_rejected")), len(told(home, "plan"))) == (1, 1)
+
+
+def test_a_corrected_password_file_mends_a_running_daemon(
+    home: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A secret that was wrong is read anew when its file is, and is in no line of the log."""
+    secret = tmp_path / "credentials" / "gateway_password"
+    secret.parent.mkdir()
+    secret.write_text("not-the-one")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(secret.parent))
+    with home.daemon():
+        eventually(lambda: "password" in status_of(home).stdout)
+
+        secret.write_text(PASSWORD)
+        eventually(lambda: status_of(home).returncode == 0)
+
+    log = (home.folder / "run.err").read_text()
+    assert PASSWORD not in log
+    assert "not-the-one" not in log
+
+
+def test_another_time_zone_is_shown_without_a_restart(home: Site) -> None:
+    """After an edit of the zone, log, status and history show its times, and the machine's difference is said again."""
+    with home.daemon():
+        assert len(told(home, "zone_differs")) == 1
+        home.edit("timezone: America/Los_Angeles", "timezone: Asia/Tokyo")
+        home.edit("reserve: 100", "reserve: 70")
+        home.edit("reserve: 5}", "reserve: 70}")
+        eventually(lambda: [line for line in told(home, "switch") if "70 %" in str(line["desired"])])
+
+        assert [str(line["at"])[-6:] for line in (told(home, "plan")[-1], told(home, "switch")[-1])] == [
+            "+09:00"
+        ] * 2
+        assert "Asia/Tokyo" in str(told(home, "zone_differs")[-1]["message"])
+        eventually(lambda: home.json("status", "--state-dir", "state")["at"].endswith("+09:00"))
+        assert home.json("history", "--state-dir", "state")[-1]["at"].endswith("+09:00")
+
+
+def test_a_reload_that_changes_nothing_is_not_told(home: Site) -> None:
+    """Only what is new is said: three signals without an edit are no line, an edit is one."""
+    with home.daemon() as daemon:
+        for _ in range(3):
+            daemon.send_signal(signal.SIGHUP)
+        home.edit("reserve: 100", "reserve: 70")
+
+        eventually(lambda: told(home, "plan"))
+        for _ in range(3):
+            daemon.send_signal(signal.SIGHUP)
+        home.edit("mode: backup", "mode: bakcup")
+        eventually(lambda: told(home, "plan_rejected"))
+
+        assert len(told(home, "plan")) == 1
+
+
+def test_the_daemon_ends_while_the_resolver_hangs(
+    home: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A router that is away does not keep the service from stopping: nobody waits for the name."""
+    hangs = "import socket, threading\nsocket.getaddrinfo = lambda *_, **__: threading.Event().wait()\n"
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "sitecustomize.py").write_text(hangs)
+    home.edit(f"host: 127.0.0.1:{home.port} ", "host: powerwall ")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"), prepend=os.pathsep)
+    with home.daemon() as daemon:
+        daemon.send_signal(signal.SIGTERM)
+        try:
+            assert daemon.wait(timeout=20) == 0
+        finally:
+            daemon.kill()
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"at":1}', "{"])
+def test_a_damaged_status_is_said(home: Site, content: str) -> None:
+    """`status` exits 1 with a sentence, and with `--json` with a document that says the same."""
+    state = home.folder / "state"
+    state.mkdir()
+    (state / "status.json").write_text(content)
+
+    shown, document = status_of(home), home.json("status", "--state-dir", "state")
+
+    assert (shown.returncode, shown.stderr) == (1, "")
+    assert "cannot be read" in shown.stdout
+    assert (document["schema"], document["fine"]) == ("tou-scheduler/status", False)
+    assert "cannot be read" in document["reason"]
+
+
+def simulated(folder: Path) -> None:
+    """The shipped file as a dry run."""
+    text = (ROOT / "config" / "tou.yaml").read_text()
+    (folder / "tou.yaml").write_text(text.replace("type: local ", "type: simulated "))
+
+
+def test_a_status_file_that_cannot_be_removed_does_not_stop_the_daemon(tmp_path: Path) -> None:
+    """Memory that fails is said in the log, and the daemon goes on."""
+    simulated(tmp_path)
+    (tmp_path / "state" / "status.json").mkdir(parents=True)
+
+    with started("run", "--config", "tou.yaml", "--state-dir", "state", cwd=tmp_path) as daemon:
+        log = tmp_path / "run.err"
+        eventually(lambda: '"event": "switch"' in log.read_text() or daemon.poll() is not None)
+
+        assert daemon.poll() is None
+        assert "status.json could not be removed" in log.read_text()
+
+
+@pytest.mark.parametrize("verb", ["once", "run"])
+def test_a_simulated_gateway_that_cannot_be_kept_is_said(tmp_path: Path, verb: str) -> None:
+    """With a file where its certificate belongs, both end with a sentence."""
+    simulated(tmp_path)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "simulated").write_text("")
+
+    ended = command(verb, "--config", "tou.yaml", "--state-dir", "state", cwd=tmp_path)
+
+    assert ended.returncode == 2
+    assert "the simulated gateway cannot be kept in state/simulated" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("verb", ["once", "run"])
+def test_a_broken_certificate_of_the_simulated_gateway_is_said(tmp_path: Path, verb: str) -> None:
+    """What is kept of the simulated gateway and cannot be used is for the person to mend: exit code 2."""
+    simulated(tmp_path)
+    assert command("once", "--config", "tou.yaml", "--state-dir", "state", cwd=tmp_path).returncode == 0
+    for file in (tmp_path / "state" / "simulated").iterdir():
+        file.write_text("nonsense")
+
+    ended = command(verb, "--config", "tou.yaml", "--state-dir", "state", cwd=tmp_path)
+
+    assert ended.returncode == 2
+    assert "state/simulated" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

@@ -75,7 +75,6 @@ def test_the_record_of_a_switch_as_other_programs_read_it() -> None:
                 {"step": "post_operation", "status": 200, "ms": 21},
                 {"step": "config_completed", "status": None, "ms": 10000},
             ],
-            "took_ms": 94,
             "message": "the gateway reads back backup, reserve 100 %",
         }
     )

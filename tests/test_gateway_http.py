@@ -221,7 +221,7 @@ async def test_a_closed_port_is_said_in_words() -> None:
     await connection.close()
 
 
-@pytest.mark.parametrize("host", ["nobody.invalid", "x" * 70])
+@pytest.mark.parametrize("host", ["nobody.invalid", "x" * 70, "xn--zz"])
 async def test_an_unknown_name_is_said_in_words(host: str) -> None:
     """A name that does not resolve, or cannot, is Transient and points to the configuration."""
     connection = connected(443, host=host)

@@ -9,7 +9,7 @@ from datetime import date
 
 import pytest
 
-from scheduler.plan.holidays import HolidayRule, days_of, known_names, names_by_day
+from scheduler.plan.holidays import HolidayRule, days_of, known_names, names_by_day, silent_names
 
 FOURTH = "Independence Day"
 NEW_YEAR = "New Year's Day"
@@ -103,6 +103,34 @@ def test_known_names_are_what_names_may_hold() -> None:
     names = known_names(HolidayRule(country="CA", subdivision="ON"))
     assert {"Labour Day", "Labor Day", "Civic Holiday", "Boxing Day", "Family Day"} <= names
     assert not any(";" in name or "observed" in name for name in names)
+
+
+def test_an_estimate_is_no_part_of_a_name() -> None:
+    """The library marks dates by the moon as estimated, in its own language, too; the name in the file is without."""
+    names = known_names(HolidayRule(country="EG"))
+    assert {"Eid al-Fitr", "عيد الفطر المبارك"} <= names
+    assert not any(mark in name for name in names for mark in ("estimated", "تقديري"))
+    assert date(2027, 3, 9) in days_of(rule("Eid al-Fitr", "none", "none", "EG"), 2027)
+
+
+def test_years_that_the_library_does_not_know_raise_no_warning() -> None:
+    """India's list ends in 2035: nothing is printed about it, least of all a path."""
+    program = (
+        "from scheduler.plan.holidays import *;"
+        "print(len(known_names(HolidayRule(country='IN'))) > 1, bool(days_of(HolidayRule(country='IN'), 2040)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("True True", "")
+
+
+def test_a_name_without_a_day_in_years_to_come() -> None:
+    """A name that is known and has no day in the years asked for is told; other names and no names are not."""
+    names = ("Queen's Birthday", "King's Birthday")
+    crown = HolidayRule(country="NZ", names=names)
+    assert set(names) <= known_names(crown)
+    assert silent_names(crown, range(2022, 2024)) == frozenset()
+    assert silent_names(crown, range(2026, 2029)) == {"Queen's Birthday"}
+    assert silent_names(HolidayRule(country="NZ"), range(2026, 2029)) == frozenset()
 
 
 @pytest.mark.parametrize(

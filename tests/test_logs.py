@@ -92,7 +92,10 @@ TABLE: list[tuple[Event, str, str, dict[str, Any]]] = [
     (events.GatewayLost(at=AT, **WORDS), "gateway_lost", "warning", WORDS),
     (events.GatewayBack(at=AT, **WORDS), "gateway_back", "info", WORDS),
     (events.PersonNeeded(at=AT, **WORDS), "person_needed", "error", WORDS),
+    (events.Started(at=AT, **WORDS), "started", "info", WORDS),
+    (events.Stopped(at=AT, **WORDS), "stopped", "info", WORDS),
     (events.FoundStopped(at=AT, **WORDS), "found_stopped", "error", WORDS),
+    (events.LeftStopped(at=AT, **WORDS), "left_stopped", "error", WORDS),
     (events.Restarted(at=AT, **WORDS), "restarted", "info", WORDS),
     (events.PlanChanged(at=AT, **WORDS), "plan", "info", WORDS),
     (events.PlanRejected(at=AT, **WORDS), "plan_rejected", "error", WORDS),
@@ -137,7 +140,7 @@ def test_each_event_is_one_line(event: Event, name: str, level: str, rest: dict[
     """People filter logs by these names and keys: exactly these, in this order, with local times."""
     stream = configured()
 
-    listener(LOS_ANGELES)(event)
+    listener(lambda: LOS_ANGELES)(event)
 
     (document,) = lines(stream)
     assert document.pop("logged_at").endswith("Z")
@@ -179,7 +182,7 @@ def test_a_verdict_has_its_level(kind: Any, verdict: Verdict, level: str) -> Non
     """A switch that failed stands out in a log that is filtered by level."""
     stream = configured()
 
-    listener(LOS_ANGELES)(kind(at=AT, record=replace(RECORD, verdict=verdict)))
+    listener(lambda: LOS_ANGELES)(kind(at=AT, record=replace(RECORD, verdict=verdict)))
 
     assert lines(stream)[0]["level"] == level
 
@@ -196,7 +199,7 @@ def test_a_line_is_one_line() -> None:
     forged = events.PlanRejected(at=AT, message='first\n{"event": "switch"}\r\x1b[2J')
     for stream in (io.StringIO(), Terminal()):
         configure(stream=stream)
-        listener(LOS_ANGELES)(forged)
+        listener(lambda: LOS_ANGELES)(forged)
         assert stream.getvalue().count("\n") == 1
         assert "\x1b[2J" not in stream.getvalue()
 
@@ -212,7 +215,7 @@ def test_a_terminal_gets_words_and_everything_else_json() -> None:
         (io.StringIO(), False),
     ):
         configure(stream=stream, as_json=as_json)
-        listener(LOS_ANGELES)(event)
+        listener(lambda: LOS_ANGELES)(event)
         told.append(stream.getvalue().startswith("{"))
         assert "it answers" in stream.getvalue()
 
@@ -223,7 +226,7 @@ def test_only_a_terminal_gets_colours() -> None:
     """Words in a file or a pipe carry no escape codes."""
     stream = configured(io.StringIO(), as_json=False)
 
-    listener(LOS_ANGELES)(events.PersonNeeded(at=AT, message="come"))
+    listener(lambda: LOS_ANGELES)(events.PersonNeeded(at=AT, message="come"))
 
     assert "\x1b" not in stream.getvalue()
 
@@ -302,7 +305,7 @@ class Book:
 def test_the_recorder_keeps_evidence_and_events() -> None:
     """A switch is kept in its public form, and its judged effect in the same place; events as their lines."""
     book = Book()
-    recorder = Recorder(book, LOS_ANGELES, lambda error: pytest.fail(str(error)))
+    recorder = Recorder(book, lambda: LOS_ANGELES, lambda error: pytest.fail(str(error)))
     effective = replace(RECORD, verdict=Verdict.EFFECTIVE)
 
     recorder.tell(events.Switched(at=AT, record=RECORD))
@@ -313,10 +316,28 @@ def test_the_recorder_keeps_evidence_and_events() -> None:
     assert book.events == [{"event": "gateway_lost", "at": LOCAL, "message": "no answer"}]
 
 
+def test_another_time_zone_counts_from_the_next_event() -> None:
+    """When the site's zone is edited, log and journal show its times without a restart."""
+    zones, book, stream = [LOS_ANGELES], Book(), configured()
+    listeners = (
+        listener(lambda: zones[-1]),
+        Recorder(book, lambda: zones[-1], lambda error: pytest.fail(str(error))).tell,
+    )
+
+    for zone in (LOS_ANGELES, ZoneInfo("Europe/Berlin")):
+        zones.append(zone)
+        for tell in listeners:
+            tell(events.GatewayLost(at=AT, message="no answer"))
+
+    assert [line["at"] for line in lines(stream)] == [event["at"] for event in book.events]
+    assert book.events[0]["at"] == LOCAL
+    assert book.events[1]["at"].endswith("+02:00")
+
+
 def test_an_effect_is_never_put_down_to_another_switch() -> None:
     """If a switch could not be kept, its effect must not overwrite the evidence of the one before."""
     book, failures = Book(), list[StoreError]()
-    recorder = Recorder(book, LOS_ANGELES, failures.append)
+    recorder = Recorder(book, lambda: LOS_ANGELES, failures.append)
     recorder.tell(events.Switched(at=AT, record=RECORD))
     later = replace(RECORD, at=AT + timedelta(hours=9), desired=SELF)
     book.full = True
@@ -334,7 +355,7 @@ def test_the_recorder_does_not_answer_its_own_failure() -> None:
     """That memory fails is told to everybody; the memory that fails does not try to keep it and fail again."""
     book, failures = Book(), list[StoreError]()
     book.full = True
-    recorder = Recorder(book, LOS_ANGELES, failures.append)
+    recorder = Recorder(book, lambda: LOS_ANGELES, failures.append)
 
     recorder.tell(events.MemoryFailed(at=AT, message="the disk is full"))
 

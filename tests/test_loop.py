@@ -3,86 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from bench import BY_DAY, BY_NIGHT, Bench, bench, local, readme_schedule
+from bench import BY_DAY, BY_NIGHT, bench, local, readme_schedule
+from days import Run, obeyed
 
-from scheduler.control.agenda import Policy
-from scheduler.control.loop import TICK_S, Loop
+from scheduler.control.loop import TICK_S
 from scheduler.control.ports import MAY_HAVE_STOPPED
 from scheduler.model.events import (
     Drifted,
     EffectJudged,
-    Event,
     FirmwareChanged,
     FoundStopped,
     GatewayBack,
     GatewayLost,
     MomentEnded,
     PersonNeeded,
-    Switched,
 )
-from scheduler.model.evidence import SwitchRecord, Verdict
+from scheduler.model.evidence import Verdict
 from scheduler.model.reading import Grid
 from scheduler.model.setpoint import Setpoint
-from scheduler.model.status import Status
 from scheduler.model.timeline import Condition, DriftPolicy
-from scheduler.plan.rules import Schedule, Window
+from scheduler.plan.rules import Window
 
 WRITE = "POST /api/operation"
 LOGIN = "POST /api/login/Basic"
-
-
-class Run:
-    """A loop on a bench, without any alarm: all of them are dropped."""
-
-    def __init__(
-        self, b: Bench, schedule: Schedule | None = None, *, on_drift: DriftPolicy = "yield"
-    ) -> None:
-        self.bench = b
-        self.reports: list[Status] = []
-        self.armed: list[dict[str, datetime]] = []
-        self.policy = Policy(
-            schedule=schedule or readme_schedule(), on_drift=on_drift, verify_s=300, digest="d"
-        )
-        self.loop = Loop(
-            self.policy,
-            b.gateway,
-            clock=b.clock,
-            marks=b.marks,
-            tell=b.events.append,
-            arm=lambda alarms: self.armed.append(dict(alarms)),
-            report=self.reports.append,
-            jitter=lambda: 0.5,
-        )
-
-    async def until(self, at: datetime) -> None:
-        """Cycle until the clock shows ``at``."""
-        stop = asyncio.Event()
-        running = asyncio.create_task(self.loop.run(stop))
-        while self.bench.clock.now() < at and not running.done():
-            await asyncio.sleep(0)
-        stop.set()
-        await running
-
-    def told(self, kind: type[Event]) -> list[Event]:
-        """The events of one kind so far."""
-        return [event for event in self.bench.events if isinstance(event, kind)]
-
-    @property
-    def records(self) -> list[SwitchRecord]:
-        """The evidence of the switches so far."""
-        return [event.record for event in self.bench.events if isinstance(event, Switched)]
-
-
-def obeyed(b: Bench) -> tuple[str, float, bool]:
-    """What the battery really goes by."""
-    b.device.now()
-    return b.device.obeyed.mode, b.device.obeyed.reserve_raw_percent, b.device.obeyed.running
 
 
 async def test_a_day_of_the_readme_is_switched_and_proven_without_any_alarm() -> None:
@@ -138,7 +86,8 @@ async def test_alarms_are_armed_for_every_boundary_and_moment() -> None:
     assert local("22:05") in names.values()
     assert local("07:15") in names.values()
     assert min(names.values()) > local("06:30")
-    assert all(name.endswith(("battery", "night", "begins")) for name in names)
+    assert any(name.endswith("Firmware before the day begins (line 12)") for name in names)
+    assert any(name.endswith("Refill at night") for name in names)
 
 
 async def test_hours_asleep_apply_only_what_should_be_now() -> None:
@@ -194,7 +143,7 @@ async def test_drift(policy: DriftPolicy, mode: str) -> None:
     await run.until(local("12:00"))
 
     assert mode == obeyed(b)[0]
-    assert (0 if policy == "enforce" else 1) == len(run.told(Drifted))
+    assert [policy] == [event.policy for event in run.told(Drifted)]
     assert (policy != "enforce") == (run.reports[-1].drifted)
 
 
@@ -418,19 +367,9 @@ async def test_stop_in_the_middle_of_a_switch_leaves_the_battery_running() -> No
     b = bench(local("12:00"))
     run = Run(b)
     stop = asyncio.Event()
-    _stop_at(b, "POST /api/login/Basic", stop.set)
+    b.wire.then = lambda call: stop.set() if call == LOGIN else None
 
     await run.loop.run(stop)
 
     assert obeyed(b)[2] is True
     assert not b.marks
-
-
-def _stop_at(b: Bench, call: str, then: Callable[[], None]) -> None:
-    class Story(list[str]):
-        def append(self, line: str) -> None:
-            super().append(line)
-            if line == call:
-                then()
-
-    b.wire._story = Story()  # noqa: SLF001 - the bench is ours

@@ -87,7 +87,7 @@ def test_what_a_person_must_mend_is_looked_at_at_a_steady_pace(
 @given(st.lists(transients, max_size=10), jitters)
 def test_a_latch_survives_whatever_passes(errors: list[GatewayError], jitter: float) -> None:
     """What this gateway does not do stays known through timeouts, restarts of the session and recovery."""
-    pacing = STEADY.after(latching, 0, jitter)
+    pacing = STEADY.latched(latching)
     for error in errors:
         pacing = pacing.after(error, 0, jitter).recovered()
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from datetime import datetime
@@ -101,34 +102,37 @@ def test_a_day_when_the_clocks_change_for_people(file: Path) -> None:
     assert "00:00 PDT to 07:55 PST  backup, reserve 100 %" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("rules", "setpoint"),
-    [
-        (
-            ["if: {charge_below: 30}, set: {mode: backup, reserve: 80}"],
-            "backup, reserve 80 % if charge below 30 %, otherwise autonomous, reserve 10 %",
-        ),
-        (
-            [
-                "if: {grid: islanded}, set: {mode: autonomous, reserve: 0}",
-                "if: {charge_below: 30}, set: {mode: backup, reserve: 80}",
-            ],
-            "autonomous, reserve 0 % if grid islanded, otherwise backup, reserve 80 % if charge below 30 %,",
-        ),
-        (
-            ["if: {grid: islanded}, set: {reserve: 0}", "if: {charge_below: 30}, set: {mode: backup}"],
-            "backup, reserve 0 % if grid islanded and charge below 30 %, otherwise it depends",
-        ),
-    ],
-)
-def test_conditions_for_people(file: Path, rules: list[str], setpoint: str) -> None:
-    """A setpoint under an `if` is shown with what holds otherwise, as far as a line can say it."""
-    listed = "".join(f"  - {{name: rule {n}, {rule}}}\n" for n, rule in enumerate(rules))
-    head = FILE[: FILE.index("  - name: Day")]
-    file.write_text(f"{head}{listed}default: {{mode: autonomous, reserve: 10}}\n")
+def test_conditions_for_people(file: Path) -> None:
+    """The ordinary setpoint is always shown with its rule; below it, what each `if` makes of it, and by whom."""
+    rules = """\
+  - {name: Island, if: {grid: islanded}, set: {reserve: 0}}
+  - {name: Low, if: {charge_below: 30}, set: {mode: backup, reserve: 80}}
+"""
+    file.write_text(FILE.replace("rules:\n", f"rules:\n{rules}"))
     done = run("plan", "--config", file, "--from", "2026-07-01", "--days", "1", "--merge")
     assert done.exit_code == 0, done.stderr
-    assert f"00:00-24:00  {setpoint} " in done.stdout
+    day, low = "Day [bold] (line 12)", "Low (line 11)"
+    assert [re.split("  +", line) for line in done.stdout.splitlines()[6:9]] == [
+        ["07:55-22:00", "self_consumption, reserve 5 %", day],
+        ["", "if grid islanded: self_consumption, reserve 0 %", f"Island (line 10): reserve; {day}: mode"],
+        ["", "if charge below 30 %: backup, reserve 80 %", low],
+    ]
+
+
+def test_what_is_known_settles_an_if(file: Path) -> None:
+    """`--charge` and `--grid` tell `explain` what the gateway would say; without them both cases are told."""
+    rule = "  - {name: Low, if: {charge_below: 30, grid: connected}, set: {reserve: 80}}\n"
+    file.write_text(FILE.replace("rules:\n", f"rules:\n{rule}"))
+    words = ("explain", "--config", file, "--at", "2026-07-04T12:00")
+    open_case = run(*words, "--charge", "20").stdout.splitlines()
+    assert open_case[1].startswith(
+        "setpoint     if charge below 30 % and grid connected: self_consumption, reserve 80"
+    )
+    assert open_case[2].startswith("             otherwise: self_consumption, reserve 5 %, by Day [bold]")
+    settled = run(*words, "--charge", "20", "--grid", "connected").stdout.splitlines()
+    assert settled[1] == "setpoint     self_consumption, reserve 80 %"
+    islanded = run(*words, "--grid", "islanded").stdout.splitlines()
+    assert islanded[1] == "setpoint     self_consumption, reserve 5 %"
 
 
 def test_the_days_asked_for(file: Path) -> None:
@@ -149,7 +153,9 @@ def test_without_a_date_the_plan_begins_today(file: Path, monkeypatch: pytest.Mo
     document = json.loads(run("plan", "--config", file, "--json").stdout)
     assert document["segments"][0]["start"] == "2026-07-01T00:00:00-07:00"
     assert document["segments"][-1]["end"] == "2026-07-03T00:00:00-07:00"
-    assert run("explain", "--config", file).stdout.startswith("Wednesday 2026-07-01 22:30 ")
+    for words in ((), ("--at", "now")):
+        assert run("explain", "--config", file, *words).stdout.startswith("Wednesday 2026-07-01 22:30 ")
+    assert run("explain", "--config", file, "--at", "17:05").stdout.startswith("Wednesday 2026-07-01 17:05 ")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +165,10 @@ def test_without_a_date_the_plan_begins_today(file: Path, monkeypatch: pytest.Mo
         (["plan", "--from", "9999-12-31"], "the year must be 1970 to 2199"),
         (["plan", "--days", "0"], "'--days'"),
         (["plan", "--days", "3661"], "3660"),
-        (["explain", "--at", "noon"], "'noon' is not a time; write it like 2026-07-04T17:05"),
+        (["explain", "--at", "noon"], "'noon' is not a time; write it like 2026-07-04T17:05, 17:05 or now"),
+        (["explain", "--at", "25:00"], "'25:00' is not a time"),
+        (["explain", "--charge", "101"], "'--charge'"),
+        (["explain", "--grid", "gone"], "'--grid'"),
         (["explain", "--at", "0001-01-01T00:00"], "the year must be 1970 to 2199"),
     ],
 )
@@ -225,3 +234,16 @@ def test_a_day_that_never_came(file: Path) -> None:
         "Saturday 2011-12-31",
     ]
     assert "The clocks are put forward by 24 h." in around
+
+
+def test_what_the_environment_set_is_said_to_come_from_there(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A default that a variable overrides is told by the variable's name, not by a line that says something else."""
+    monkeypatch.setenv("TOU_DEFAULT__RESERVE", "33")
+
+    done = run("explain", "--config", file, "--at", "2026-07-01T23:00")
+
+    assert done.exit_code == 0
+    assert "backup, reserve 33 %" in done.stdout
+    assert "default (TOU_DEFAULT__RESERVE)" in done.stdout

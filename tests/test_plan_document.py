@@ -13,7 +13,7 @@ from scheduler.model.reading import Grid
 from scheduler.model.setpoint import Setpoint
 from scheduler.model.timeline import Condition
 from scheduler.plan.compile import compile_plan
-from scheduler.plan.document import plan_document
+from scheduler.plan.document import DEEPEST, plan_document
 from scheduler.plan.rules import Schedule, Window
 from scheduler.plan.tariff import Tariff
 
@@ -110,6 +110,25 @@ def test_conditions_are_told_with_what_holds_otherwise() -> None:
         "reserve_percent": 7.5,
         "otherwise": {"mode": "self_consumption", "reserve_percent": 20},
     }
+
+
+def test_a_thousand_conditions_are_told_to_a_bounded_depth() -> None:
+    """However many conditions compete, the document can be written and read, and ends with the ordinary setpoint."""
+    rules = [
+        Window(
+            name=f"rule {n}",
+            line=n,
+            setpoint=Setpoint(reserve_percent=50),
+            condition=Condition(charge_below_percent=n / 20),
+        )
+        for n in range(1, 1101)
+    ]
+    (at, *_) = document(replace(SHIPPED, rules=(*rules, *SHIPPED_RULES)), hours=1)["segments"]
+    chain = []
+    while "otherwise" in at:
+        at = at["otherwise"]
+        chain.append((at["mode"], at["reserve_percent"]))
+    assert chain == [("backup", 50)] * (DEEPEST - 1) + [("backup", 100)]
 
 
 def test_a_condition_without_a_say_is_not_told() -> None:

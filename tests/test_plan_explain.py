@@ -8,21 +8,24 @@ from datetime import date, datetime
 import pytest
 from plan_schedules import SHIPPED, SHIPPED_RULES, SHIPPED_TARIFF, hours, schedule
 
-from scheduler.model.reading import Grid, Live
+from scheduler.model.reading import Grid
 from scheduler.model.setpoint import Setpoint
 from scheduler.model.timeline import Condition
 from scheduler.plan import account
 from scheduler.plan.calendar import DateSpan, DayFilter, WeekDays, YearSpan
-from scheduler.plan.explain import Beaten, Explanation, PassedOver, Spoke, explain
-from scheduler.plan.rules import Schedule, When, Window
+from scheduler.plan.explain import Beaten, Explanation, Known, PassedOver, Spoke, explain
+from scheduler.plan.rules import ClockTime, MomentRule, Schedule, When, Window
 from scheduler.plan.tariff import Tariff
 
 WEEKDAYS = WeekDays(weekdays=True)
 
 
-def at(text: str, of: Schedule = SHIPPED, live: Live | None = None) -> Explanation:
+def at(
+    text: str, of: Schedule = SHIPPED, *, charge: float | None = None, grid: Grid | None = None
+) -> Explanation:
     """The explanation of a local time."""
-    return explain(of, datetime.fromisoformat(text).replace(tzinfo=of.zone), live)
+    known = Known(charge_percent=charge, grid=grid)
+    return explain(of, datetime.fromisoformat(text).replace(tzinfo=of.zone), known)
 
 
 def rule(when: When, condition: Condition | None = None) -> Window:
@@ -90,11 +93,11 @@ def test_the_rules_of_the_shipped_file_in_the_late_minutes() -> None:
     """At 22:02 the day's rule still speaks, since it ends late, and beats the night's and the default."""
     explanation = at("2026-07-06T22:02")
     day, night, default = explanation.rules
-    assert day.outcome == Spoke(fields=("mode", "reserve_percent"), condition=None)
+    assert day.outcome == Spoke(fields=("mode", "reserve_percent"))
     assert night.outcome == Beaten(by=(day.claim,))
     assert default.outcome == Beaten(by=(day.claim,))
     assert (default.claim.name, default.claim.line) == ("default", 99)
-    assert (explanation.period, explanation.period_line) == ("super_off_peak", 28)
+    assert (explanation.segment.period, explanation.period_line) == ("super_off_peak", 28)
 
 
 def test_a_rule_beaten_by_two() -> None:
@@ -110,32 +113,130 @@ def test_a_rule_beaten_by_two() -> None:
     assert [claim.name for claim in outcome.by] == ["mode", "reserve"]
 
 
+LOW = Condition(charge_below_percent=50)
+ISLANDED = Condition(grid=Grid.ISLANDED)
+
+
 @pytest.mark.parametrize(
-    ("live", "sentence", "mode"),
+    ("charge", "grid", "condition", "sentence", "default"),
     [
-        (None, "gives mode: backup, if charge below 50 %: depends on the gateway", "backup"),
+        (42, None, LOW, "gives mode: backup, if charge below 50 %: it is so", "gives reserve: reserve 5 %"),
         (
-            Live(charge_percent=42, grid=Grid.CONNECTED),
-            "gives mode: backup, if charge below 50 %: it is so",
-            "backup",
+            62,
+            Grid.CONNECTED,
+            LOW,
+            "passed over, if charge below 50 %: the charge is 62 % and the grid is connected",
+            "gives mode and reserve: autonomous, reserve 5 %",
         ),
         (
-            Live(charge_percent=62, grid=Grid.CONNECTED),
-            "passed over, if charge below 50 %: the charge is 62 % and the grid connected",
-            "autonomous",
+            None,
+            Grid.CONNECTED,
+            replace(LOW, grid=Grid.ISLANDED),
+            "passed over, if charge below 50 % and grid islanded: the grid is connected",
+            "gives mode and reserve: autonomous, reserve 5 %",
         ),
     ],
 )
-def test_conditions(live: Live | None, sentence: str, mode: str) -> None:
-    """An `if` depends on the gateway as long as that was not asked, and is judged once it was."""
+def test_a_settled_if(
+    charge: float | None, grid: Grid | None, condition: Condition, sentence: str, default: str
+) -> None:
+    """An `if` that what is known settles is judged, and there is one setpoint; either part may settle it."""
     of = replace(
         SHIPPED,
-        rules=(rule(When(), Condition(charge_below_percent=50)),),
+        rules=(rule(When(), condition),),
         default=Setpoint(mode="autonomous", reserve_percent=5),
     )
-    explanation = at("2026-07-01T12:00", of, live)
-    assert explanation.setpoint.mode == mode
-    assert sentence in account.text(explanation)
+    explanation = at("2026-07-01T12:00", of, charge=charge, grid=grid)
+    mode = "backup" if "it is so" in sentence else "autonomous"
+    shown = account.text(explanation).splitlines()
+    assert shown[1] == f"setpoint     {mode}, reserve 5 %"
+    assert shown[shown.index("  it (line 7)") + 1 :][:3] == [
+        f"    {sentence}",
+        "  default (line 99)",
+        f"    {default}",
+    ]
+    document = account.document(explanation)
+    assert (document["mode"], "otherwise" in document) == (mode, False)
+
+
+@pytest.mark.parametrize(("charge", "grid"), [(None, None), (42, None), (None, Grid.ISLANDED)])
+def test_an_open_if_is_never_told_as_a_fact(charge: float | None, grid: Grid | None) -> None:
+    """While what is known does not settle an `if`, each case is told, and who speaks in the ordinary one."""
+    of = replace(SHIPPED, rules=(rule(When(), replace(LOW, grid=Grid.ISLANDED)), *SHIPPED_RULES))
+    shown = account.text(at("2026-07-06T12:00", of, charge=charge, grid=grid))
+    day = "Run the house from the battery (line 34)"
+    both = "charge below 50 % and grid islanded"
+    assert shown.splitlines()[1:3] == [
+        f"setpoint     if {both}: backup, reserve 5 %",
+        f"             otherwise: self_consumption, reserve 5 %, by {day}",
+    ]
+    assert f"  it (line 7)\n    gives mode: backup, if {both}: depends on the gateway\n" in shown
+    assert (
+        "    gives mode and reserve: self_consumption, reserve 5 %\n"
+        f"    unless {both}: it (line 7) gives mode\n"
+    ) in shown
+    assert (
+        "next change  Monday 2026-07-06 22:05\n"
+        f"             if {both}: backup, reserve 100 %\n"
+        "             otherwise: backup, reserve 100 %, by Refill at night (line 41)\n"
+    ) in shown
+    assert "  default (line 99)\n    beaten by Run the house from the battery (line 34)\n" in shown
+
+
+def test_many_open_ifs_are_counted() -> None:
+    """Three of the rules that may come first are named, in the order of the file; the others are counted."""
+    rules = tuple(
+        Window(
+            name=f"rule {line}",
+            line=line,
+            setpoint=Setpoint(reserve_percent=50) if line % 2 else Setpoint(mode="backup"),
+            condition=Condition(charge_below_percent=line),
+        )
+        for line in range(1, 6)
+    )
+    default = account.text(at("2026-07-06T12:00", replace(SHIPPED, rules=rules))).partition(
+        "  default (line 99)\n"
+    )[2]
+    assert default.splitlines() == [
+        "    gives mode and reserve: self_consumption, reserve 20 %",
+        "    unless charge below 1 %: rule 1 (line 1) gives reserve",
+        "    unless charge below 2 %: rule 2 (line 2) gives mode",
+        "    unless charge below 3 %: rule 3 (line 3) gives reserve",
+        "    unless the if of one of 2 more rules is true",
+    ]
+
+
+def test_where_a_default_comes_from() -> None:
+    """A default that the environment gives is told with the variable's name in place of a line."""
+    of = replace(SHIPPED, rules=(), default_origin="TOU_DEFAULT__RESERVE")
+    explanation = at("2026-07-06T12:00", of)
+    assert "  default (TOU_DEFAULT__RESERVE)\n    gives mode and reserve" in account.text(explanation)
+    (default,) = account.document(explanation)["rules"]
+    assert (default["line"], default["origin"]) == (99, "TOU_DEFAULT__RESERVE")
+
+
+def test_the_night_when_the_clocks_go_back() -> None:
+    """On a day with a shift every time is named, since two hours read the same; on other days none is."""
+    early = replace(rule(When(hours=(hours("01:30-06:00"),))), setpoint=Setpoint(mode="autonomous"))
+    of = replace(SHIPPED, rules=(early, *SHIPPED_RULES))
+    shown = account.text(at("2026-11-01T00:30", of)).splitlines()
+    assert shown[0] == "Sunday 2026-11-01 00:30 PDT (America/Los_Angeles, UTC-07:00)"
+    assert shown[3] == "since        Saturday 2026-10-31 22:05"
+    assert shown[4] == "next change  Sunday 2026-11-01 01:30 PDT to autonomous, reserve 100 %"
+    assert shown[-1] == "    Sunday 2026-11-01 07:15 PST: check_firmware, install, done by 07:55 PST"
+
+
+def test_a_deadline_on_another_day_is_told_with_its_day() -> None:
+    """A time alone would be read as one of the same day."""
+    of = replace(
+        SHIPPED,
+        rules=(
+            MomentRule(name="m", line=3, at=ClockTime(1380), do="check_firmware", done_by=ClockTime(360)),
+        ),
+    )
+    assert account.text(at("2026-07-06T12:00", of)).endswith(
+        "Monday 2026-07-06 23:00: check_firmware, done by Tuesday 2026-07-07 06:00"
+    )
 
 
 def test_what_was_and_what_comes() -> None:
@@ -193,14 +294,21 @@ def test_the_document_for_programs() -> None:
     assert document["version"] == 1
     assert document["at"] == "2026-07-04T17:05:00-07:00"
     assert (document["mode"], document["reserve_percent"]) == ("backup", 5)
+    assert document["otherwise"] == {"mode": "self_consumption", "reserve_percent": 5}
     assert document["next_change"] == {
         "at": "2026-07-04T22:05:00-07:00",
         "mode": "backup",
         "reserve_percent": 100,
+        "otherwise": {"mode": "backup", "reserve_percent": 100},
     }
     assert document["rules"] == [
         {"name": "it", "line": 7, "outcome": "spoke", "fields": ["mode"], "if": {"grid": "islanded"}},
-        {"name": "Run the house from the battery", "line": 34, "outcome": "spoke", "fields": ["reserve"]},
+        {
+            "name": "Run the house from the battery",
+            "line": 34,
+            "outcome": "spoke",
+            "fields": ["mode", "reserve"],
+        },
         {
             "name": "Refill at night",
             "line": 41,
@@ -211,6 +319,6 @@ def test_the_document_for_programs() -> None:
             "name": "default",
             "line": 99,
             "outcome": "beaten",
-            "by": [{"name": "it", "line": 7}, {"name": "Run the house from the battery", "line": 34}],
+            "by": [{"name": "Run the house from the battery", "line": 34}],
         },
     ]

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo, available_timezones
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle import MINUTE, Oracle
+from plan_files import expressible, without_lines, written
 
+from scheduler.config.load import load
 from scheduler.model.reading import Grid, Live
 from scheduler.model.setpoint import Setpoint
-from scheduler.model.timeline import Condition
+from scheduler.model.timeline import Condition, Segment, speak
 from scheduler.plan.calendar import ALL_DAY, EVERY_DAY, DateSpan, DayFilter, Hours, WeekDays, YearSpan
 from scheduler.plan.compile import compile_plan
-from scheduler.plan.explain import Spoke, explain
+from scheduler.plan.explain import Known, Spoke, explain
 from scheduler.plan.holidays import HolidayRule
 from scheduler.plan.rules import ClockTime, MomentRule, Relative, Schedule, When, Window
 from scheduler.plan.tariff import Period, Tariff
 
-ALL_FALSE = Live(charge_percent=55, grid=Grid.CONNECTED)
-"""What makes each of the generated conditions false."""
+CONDITIONS = (
+    Condition(charge_below_percent=50),
+    Condition(charge_above_percent=60),
+    Condition(grid=Grid.ISLANDED),
+    Condition(charge_below_percent=50, grid=Grid.CONNECTED),
+)
 
 PLACES = [
     ("America/Los_Angeles", [(2026, 3, 8), (2026, 11, 1), (2026, 7, 3), (2027, 12, 31)]),
@@ -63,8 +70,10 @@ week_days = st.builds(
     holidays=st.booleans(),
 )
 offsets = st.integers(0, 180).map(lambda minutes: minutes * MINUTE) | st.just(timedelta(0))
-conditions = st.none() | st.sampled_from(
-    [Condition(charge_below_percent=50), Condition(charge_above_percent=60), Condition(grid=Grid.ISLANDED)]
+conditions = st.none() | st.sampled_from(CONDITIONS)
+truths = st.frozensets(st.sampled_from(CONDITIONS))
+knowns = st.builds(
+    Known, charge_percent=st.sampled_from([None, 10, 55, 90]), grid=st.sampled_from([None, *Grid])
 )
 setpoints = st.builds(
     Setpoint,
@@ -139,8 +148,11 @@ def windows(draw: st.DrawFn, around: date, line: int) -> Window:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[Schedule, datetime, int]:
-    """A schedule, the UTC start of a plan near a day on which something happens, and its minutes."""
+def cases(draw: st.DrawFn, *, written: bool = False) -> tuple[Schedule, datetime, int]:
+    """A schedule, the UTC start of a plan near a day on which something happens, and its minutes.
+
+    One that can be ``written`` down has only what the file has words for, and a tariff that covers every minute.
+    """
     zone, days = draw(st.sampled_from(PLACES))
     around = date(*draw(st.sampled_from(days)))
     periods = tuple(
@@ -166,22 +178,39 @@ def cases(draw: st.DrawFn) -> tuple[Schedule, datetime, int]:
     )
     start = datetime(around.year, around.month, around.day, tzinfo=UTC)
     start += draw(st.integers(-24, 6)) * timedelta(hours=1) + draw(st.integers(0, 59)) * MINUTE
-    return schedule, start, draw(st.integers(1, 48)) * 60
+    return expressible(schedule) if written else schedule, start, draw(st.integers(1, 48)) * 60
 
 
-def assert_agrees(schedule: Schedule, start: datetime, minutes: int) -> None:
-    """Every minute of the plan, and every moment, is what the oracle says."""
+def asked(segment: Segment, true: frozenset[Condition]) -> Setpoint:
+    """What a segment asks for when just these conditions are true."""
+    return speak(tuple(c for c in segment.claims if c.condition is None or c.condition in true)).setpoint
+
+
+def assert_agrees(
+    schedule: Schedule, start: datetime, minutes: int, true: frozenset[Condition] = frozenset()
+) -> None:
+    """Every minute of the plan, and every moment, is what the oracle says: with every ``if`` true, with every one
+    false, and with just those that are ``true``.
+    """
     end = start + minutes * MINUTE
     timeline = compile_plan(schedule, start, end)
     assert (timeline.start, timeline.end) == (start, end)
     oracle = Oracle(schedule, start, minutes)
-    for plan in (timeline, timeline.merged()):
-        says = {id(s): (s.spoken().setpoint, s.spoken(ALL_FALSE).setpoint) for s in plan.segments}
-        for minute in range(oracle.minute(start), oracle.minute(end)):
-            segment = plan.at(oracle.instant(minute))
-            expected = (oracle.setpoint(minute, conditions=True), oracle.setpoint(minute, conditions=False))
-            assert says[id(segment)] == expected, oracle.instant(minute)
-            assert plan is not timeline or segment.period == oracle.period(minute), oracle.instant(minute)
+    truths = (frozenset(CONDITIONS), frozenset[Condition](), true)
+    compared = set()
+    for minute in range(oracle.minute(start), oracle.minute(end)):
+        segment = timeline.at(oracle.instant(minute))
+        assert segment.period == oracle.period(minute), oracle.instant(minute)
+        if (id(segment), oracle.holding[minute]) not in compared:
+            compared.add((id(segment), oracle.holding[minute]))
+            expected = [oracle.setpoint(minute, some) for some in truths]
+            assert [asked(segment, some) for some in truths] == expected, oracle.instant(minute)
+            assert [segment.spoken().setpoint, segment.ordinary().setpoint] == expected[:2]
+    merged = timeline.merged()
+    assert {s.start for s in merged.segments} <= {s.start for s in timeline.segments}
+    for segment in timeline.segments:
+        kept = merged.at(segment.start)
+        assert [asked(kept, some) for some in truths] == [asked(segment, some) for some in truths]
     for rule in schedule.rules:
         if isinstance(rule, MomentRule):
             found = [
@@ -190,31 +219,61 @@ def assert_agrees(schedule: Schedule, start: datetime, minutes: int) -> None:
             assert found == oracle.moments(rule, start, end)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(cases())
-def test_every_minute_is_what_the_oracle_says(case: tuple[Schedule, datetime, int]) -> None:
-    """Setpoint, period and moments of any schedule in any zone equal the minute-by-minute oracle's."""
-    assert_agrees(*case)
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(cases(), truths)
+def test_every_minute_is_what_the_oracle_says(
+    case: tuple[Schedule, datetime, int], true: frozenset[Condition]
+) -> None:
+    """Setpoint, period and moments of any schedule in any zone, whichever conditions are true, equal the
+    minute-by-minute oracle's.
+    """
+    assert_agrees(*case, true)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(cases(), st.integers(0, 59), st.sampled_from([None, ALL_FALSE]))
-def test_an_explanation_says_what_the_plan_says(
-    case: tuple[Schedule, datetime, int], second: int, live: Live | None
+@given(cases(written=True), truths)
+def test_a_file_means_what_the_oracle_says(
+    case: tuple[Schedule, datetime, int], true: frozenset[Condition]
 ) -> None:
-    """The rules that an explanation lets speak are those of the plan, with the same fields, so is the
-    setpoint.
-    """
+    """The schedule that the loader makes of a file is the one that was written down, and the oracle agrees with it."""
+    schedule, start, minutes = case
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "tou.yaml"
+        path.write_text(written(schedule))
+        loaded = load(path, environ={}, secret_directories=[]).schedule
+    assert without_lines(loaded) == without_lines(schedule)
+    assert_agrees(loaded, start, minutes, true)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(cases(), st.integers(0, 59), knowns)
+def test_an_explanation_says_what_the_plan_says(
+    case: tuple[Schedule, datetime, int], second: int, known: Known
+) -> None:
+    """The rules that an explanation lets speak are those of the plan, whatever is known of the gateway."""
     schedule, start, minutes = case
     instant = start + (minutes // 2) * MINUTE + timedelta(seconds=second)
     segment = compile_plan(schedule, start, start + minutes * MINUTE).at(instant)
-    explanation = explain(schedule, instant, live)
-    spoken = segment.spoken(live)
-    assert explanation.setpoint == spoken.setpoint
-    assert explanation.period == segment.period
-    said = [(h.claim, h.outcome.fields) for h in explanation.rules if isinstance(h.outcome, Spoke)]
-    assert [claim for claim, _ in said] == [claim for claim, _ in spoken.claims]
-    assert [set(fields) for _, fields in said] == [set(fields) for _, fields in spoken.claims]
+    explanation = explain(schedule, instant, known)
+    assert explanation.segment.period == segment.period
+    spoke = {h.claim: h.outcome for h in explanation.rules if isinstance(h.outcome, Spoke)}
+    lives = [
+        Live(charge_percent=charge, grid=grid)
+        for charge in ([10, 55, 90] if known.charge_percent is None else [known.charge_percent])
+        for grid in (Grid if known.grid is None else [known.grid])
+    ]
+    for live in lives:
+        spoken = segment.spoken(live)
+        assert explanation.segment.spoken(live).setpoint == spoken.setpoint
+        for claim, fields in spoken.claims:
+            assert set(fields) <= set(spoke[claim].fields)
+            exceptions = [
+                other for other, _ in spoke[claim].unless if other.condition in segment.holding(live)
+            ]
+            assert all(not set(dict(spoke[claim].unless)[other]) & set(fields) for other in exceptions)
+    if len(lives) == 1:
+        assert [claim for claim, _ in spoken.claims] == list(spoke)
+        assert [set(fields) for _, fields in spoken.claims] == [set(said.fields) for said in spoke.values()]
 
 
 @settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -277,23 +336,23 @@ def test_there_are_many_kinds_of_clock_change() -> None:
     assert steps >= {timedelta(minutes=30), timedelta(hours=1), timedelta(hours=2)}
 
 
-@pytest.mark.parametrize("shape", range(len(SHAPES)))
-def test_every_kind_of_clock_change(shape: int) -> None:
+def test_every_kind_of_clock_change() -> None:
     """Around one clock change of each kind in the database, each shape of rule holds when the oracle says."""
     for zone, instant in transitions().values():
-        schedule = Schedule(
-            zone=ZoneInfo(zone),
-            tariff=Tariff(
-                periods=(
-                    Period(name="cheap", line=1, hours=(Hours(22 * 60, 25 * 60 + 30), Hours(120, 150))),
-                    Period(name="dear", line=2),
-                )
-            ),
-            rules=(
-                Window(name="it", line=3, setpoint=Setpoint(mode="backup"), when=SHAPES[shape], early=MINUTE),
-                MomentRule(name="at", line=4, at=ClockTime(150), do="check_firmware"),
-            ),
-            default=Setpoint(mode="autonomous"),
-            default_line=5,
-        )
-        assert_agrees(schedule, instant - timedelta(hours=14), 28 * 60)
+        for shape in SHAPES:
+            schedule = Schedule(
+                zone=ZoneInfo(zone),
+                tariff=Tariff(
+                    periods=(
+                        Period(name="cheap", line=1, hours=(Hours(22 * 60, 25 * 60 + 30), Hours(120, 150))),
+                        Period(name="dear", line=2),
+                    )
+                ),
+                rules=(
+                    Window(name="it", line=3, setpoint=Setpoint(mode="backup"), when=shape, early=MINUTE),
+                    MomentRule(name="at", line=4, at=ClockTime(150), do="check_firmware"),
+                ),
+                default=Setpoint(mode="autonomous"),
+                default_line=5,
+            )
+            assert_agrees(schedule, instant - timedelta(hours=14), 28 * 60)

@@ -61,7 +61,7 @@ def test_the_commands_of_the_readme_work_in_their_order(tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(sys.prefix)
     lines = [line for block in BLOCKS for line in block.splitlines() if not line.startswith("make ")]
     script = "\n".join(line for line in lines if line not in ELSEWHERE).replace("8443", str(free_port()))
-    script = f"set -euo pipefail\ntrap 'kill $(jobs -p)' EXIT\n{script}\n"
+    script = f"set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{script}\n"
 
     result = subprocess.run(
         ["bash", "-c", script],

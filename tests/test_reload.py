@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.daemon import reload
-from scheduler.daemon.reload import digest, watch
+from scheduler.daemon.reload import Contents, contents, digest, watch
 
 LOOK_S = 0.001
 
@@ -41,6 +41,7 @@ class Watched:
 
 
 Watching = Callable[..., AbstractAsyncContextManager[Watched]]
+WatchingAll = Callable[[Callable[[], list[Path]]], AbstractAsyncContextManager[Watched]]
 
 
 def write(file: Path, text: str) -> None:
@@ -59,10 +60,12 @@ def stamp(file: Path) -> tuple[int, int]:
     return stat.st_mtime_ns, stat.st_size
 
 
-@pytest.fixture(name="watching")
-def _watching(monkeypatch: pytest.MonkeyPatch) -> Watching:
+@pytest.fixture(name="watching_all")
+def _watching_all(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractAsyncContextManager[Watched]]:
     @asynccontextmanager
-    async def watching(path: Path, in_force: str | None = None) -> AsyncIterator[Watched]:
+    async def watching(
+        files: Callable[[], list[Path]], in_force: Contents | None = None
+    ) -> AsyncIterator[Watched]:
         watched = Watched()
         look = digest
 
@@ -71,7 +74,7 @@ def _watching(monkeypatch: pytest.MonkeyPatch) -> Watching:
             return look(file)
 
         monkeypatch.setattr(reload, "digest", noted)
-        task = asyncio.create_task(watch(path, watched.changed, in_force=in_force, look_s=LOOK_S))
+        task = asyncio.create_task(watch(files, watched.changed, in_force=in_force, look_s=LOOK_S))
         try:
             await watched.looks(1)
             yield watched
@@ -80,6 +83,11 @@ def _watching(monkeypatch: pytest.MonkeyPatch) -> Watching:
             await asyncio.wait([task])
 
     return watching
+
+
+@pytest.fixture(name="watching")
+def _watching(watching_all: Callable[..., AbstractAsyncContextManager[Watched]]) -> Watching:
+    return lambda path, in_force=None: watching_all(lambda: [path], in_force)
 
 
 @pytest.fixture(name="file")
@@ -195,7 +203,7 @@ async def test_a_content_counts_once_it_was_read_twice(
         when.append(looked - 1)
 
     monkeypatch.setattr(reload, "digest", look)
-    task = asyncio.create_task(watch(Path("tou.yaml"), changed, look_s=0))
+    task = asyncio.create_task(watch(lambda: [Path("tou.yaml")], changed, look_s=0))
     await over.wait()
     task.cancel()
 
@@ -204,7 +212,7 @@ async def test_a_content_counts_once_it_was_read_twice(
 
 async def test_an_edit_between_loading_and_the_first_look_counts(file: Path, watching: Watching) -> None:
     """The watch compares with what was loaded, not with what it happens to find first."""
-    loaded = digest(file)
+    loaded = contents([file])
     write(file, "two")
 
     async with watching(file, in_force=loaded) as watched:
@@ -223,3 +231,35 @@ def test_what_cannot_be_read_has_no_digest(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
     assert [digest(tmp_path / name) for name in ("", "pipe", "nothing")] == [None, None, None]
+
+
+async def test_a_file_that_comes_into_being_is_noticed(tmp_path: Path, watching_all: WatchingAll) -> None:
+    """The certificate and the password belong to it, and may be written after the daemon started."""
+    files = [tmp_path / "tou.yaml", tmp_path / "powerwall.pem"]
+    write(files[0], "one")
+    async with watching_all(lambda: files) as watched:
+        write(files[1], "a certificate")
+        await watched.looks(10)
+        assert watched.calls == 1
+
+        write(files[1], "another certificate")
+        await watched.looks(10)
+
+    assert watched.calls == 2
+
+
+async def test_other_files_than_before_count_as_a_change(tmp_path: Path, watching_all: WatchingAll) -> None:
+    """A configuration that names another certificate has it watched, and an edit of it since loading is not missed."""
+    old, new = tmp_path / "old.pem", tmp_path / "new.pem"
+    write(old, "old")
+    write(new, "new")
+    files = [old]
+    async with watching_all(lambda: files) as watched:
+        files[:] = [new]
+        await watched.looks(5)
+        assert watched.calls == 1
+
+        write(old, "nobody's business now")
+        await watched.looks(5)
+
+    assert watched.calls == 1

@@ -13,7 +13,7 @@ import pytest
 from scheduler.model.evidence import SwitchRecord, Verdict
 from scheduler.model.setpoint import NOTHING, Setpoint
 from scheduler.model.status import Status
-from scheduler.observe.status import OLD, STALE, StatusFile, judge, text
+from scheduler.observe.status import OLD, STALE, StatusFile, judge, parse, text
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 AT = datetime(2026, 7, 2, 5, 0, 1, tzinfo=UTC)
@@ -76,8 +76,8 @@ BOTH = document(trouble="the gateway does not answer", plan_problem="tou.yaml:3:
         (document(), True, STALE, True, "the gateway reads back backup, reserve 100 %"),
         (document(), True, STALE + SECOND, False, "its last completed cycle was 15 minutes ago"),
         (document(), True, -timedelta(hours=1), True, "the gateway reads back backup, reserve 100 %"),
-        (document(), False, SECOND, False, "the daemon does not run"),
-        (None, False, SECOND, False, "the daemon does not run"),
+        (document(), False, SECOND, False, "no daemon runs with this state directory"),
+        (None, False, SECOND, False, "no daemon runs with this state directory"),
         (None, True, SECOND, False, "has not completed a cycle yet"),
         (TROUBLE, True, SECOND, False, "the gateway does not answer"),
         (PROBLEM, True, SECOND, False, "an older plan goes on: tou.yaml:3:1: unknown key"),
@@ -101,6 +101,47 @@ def test_whether_all_is_well(
 
     assert well is fine
     assert reason in words
+
+
+def test_a_status_file_is_read_back() -> None:
+    """What the daemon wrote is what `status` judges and shows."""
+    assert parse(json.dumps(document()).encode(), AT) == document()
+    assert parse(json.dumps(NEW).encode(), AT) == NEW
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b"5",
+        b"null",
+        b'{"at":1}',
+        b'{"at":"soon"}',
+        json.dumps({**document(), "at": "2026-07-02T05:00:01"}).encode(),
+        json.dumps({**document(), "desired": []}).encode(),
+        json.dumps({**document(), "configuration": None}).encode(),
+        json.dumps({key: value for key, value in document().items() if key != "firmware"}).encode(),
+    ],
+)
+def test_what_is_no_status_is_refused(content: bytes) -> None:
+    """A damaged file, or that of another version, is a sentence and not a traceback."""
+    with pytest.raises(ValueError, match="damaged, or another version"):
+        parse(content, AT)
+
+
+def test_another_time_zone_counts_from_the_next_report() -> None:
+    """When the site's zone is edited, the status shows its times without a restart."""
+    zones, contents = [LOS_ANGELES], list[bytes]()
+    file = StatusFile(contents.append, lambda: zones[-1])
+
+    file.report(STATUS)
+    zones.append(ZoneInfo("Europe/Berlin"))
+    file.report(replace(STATUS, plan_digest="1f"))
+
+    assert [json.loads(content)["at"][-6:] for content in contents] == ["-07:00", "+02:00"]
 
 
 def test_the_screen() -> None:
@@ -147,7 +188,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.contents: list[bytes] = []
-        self.file = StatusFile(self.contents.append, LOS_ANGELES)
+        self.file = StatusFile(self.contents.append, lambda: LOS_ANGELES)
 
     def report(self, *, after: timedelta = SECOND, **changed: Any) -> int:
         """Report a status some time after the first; how often was written by then."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from scheduler.store.journal import Journal, switches
 from scheduler.store.lock import Held, Lock, holder
 from scheduler.store.logins import LoginLedger
 from scheduler.store.marker import Marker
+from scheduler.store.memory import Memory
 
 AT = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
@@ -265,15 +267,15 @@ def test_the_login_ledger_survives_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "logins.json"
     instants = [AT, AT + timedelta(minutes=1)]
 
-    LoginLedger(path).save(instants)
+    LoginLedger(path, unexpected).save(instants)
 
-    assert LoginLedger(path).load() == instants
+    assert LoginLedger(path, unexpected).load() == instants
     assert mode(path) == 0o600
 
 
 def test_the_ledger_cannot_be_changed_from_outside(tmp_path: Path) -> None:
     """Who takes the list and changes it has changed their own copy."""
-    ledger = LoginLedger(tmp_path / "logins.json")
+    ledger = LoginLedger(tmp_path / "logins.json", unexpected)
     ledger.save([AT])
 
     ledger.load().clear()
@@ -285,23 +287,27 @@ def test_the_ledger_cannot_be_changed_from_outside(tmp_path: Path) -> None:
     "content", [b"", b"[", b"\xff", b"3", b"[3]", b'["soon"]', b'["2026-07-01T12:00:00"]', b'{"a": 1}']
 )
 def test_a_damaged_ledger_counts_as_empty(tmp_path: Path, content: bytes) -> None:
-    """Nonsense is no reason not to run; an instant without an offset is nonsense, too."""
-    path = tmp_path / "logins.json"
+    """Nonsense is told and is no reason not to run; an instant without an offset is nonsense, too."""
+    path, failures = tmp_path / "logins.json", list[StoreError]()
     path.write_bytes(content)
 
-    assert LoginLedger(path).load() == []
+    assert LoginLedger(path, failures.append).load() == []
+    assert ["is damaged" in str(error) for error in failures] == [True]
 
 
 def test_a_ledger_that_cannot_be_written_still_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a broken disk the budget holds at least as long as this process lives."""
-    ledger = LoginLedger(tmp_path / "logins.json")
+    """A broken disk is told, to a person and to the budget; what was to be noted is known as long as this process lives."""
+    failures = list[StoreError]()
+    ledger = LoginLedger(tmp_path / "logins.json", failures.append)
     monkeypatch.setattr(os, "fsync", fails)
 
-    ledger.save([AT])
+    with pytest.raises(StoreError, match=r"logins\.json could not be written"):
+        ledger.save([AT])
 
     assert ledger.load() == [AT]
+    assert len(failures) == 1
 
 
 # One program a state directory.
@@ -368,6 +374,26 @@ def test_looking_who_holds_it_makes_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_look_keeps_nobody_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that starts while a monitor asks who holds the lock gets it: to ask is not to take."""
+    path = tmp_path / "lock"
+    path.touch()
+    close, started = os.close, list[int | None]()
+
+    def start_meanwhile(descriptor: int) -> None:
+        if not started:
+            started.append(None)
+            with Lock(path):
+                started.append(holder(path))
+        close(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", start_meanwhile)
+        assert holder(path) is None
+
+    assert started == [None, os.getpid()]
+
+
 def test_a_full_disk_keeps_the_name_but_not_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The daemon starts although its number cannot be written, and the next one is refused all the same."""
     path = tmp_path / "lock"
@@ -391,7 +417,7 @@ def test_a_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
 
 def test_a_file_system_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some network file systems cannot lock: that is said, too."""
-    monkeypatch.setattr("fcntl.flock", fails)
+    monkeypatch.setattr("fcntl.fcntl", fails)
 
     with pytest.raises(StoreError, match="cannot be locked"), Lock(tmp_path / "lock"):
         pass
@@ -523,6 +549,30 @@ def test_a_journal_that_goes_bad_is_told(book: Journal, tmp_path: Path) -> None:
         book.add_switch({"number": 1})
 
 
+def test_a_journal_that_another_program_locks_holds_nobody_up(book: Journal, tmp_path: Path) -> None:
+    """The daemon waits with its journal: it gives up long before a person's tool lets go of the file."""
+    given_up = Event()
+
+    def let_go(connection: sqlite3.Connection) -> None:
+        given_up.wait(timeout=3)
+        connection.rollback()
+
+    path = tmp_path / "journal.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as foreign:
+        foreign.execute("BEGIN IMMEDIATE")
+        thread = Thread(target=let_go, args=[foreign])
+        thread.start()
+        try:
+            with pytest.raises(StoreError, match="locked"):
+                book.add_switch({"number": 1})
+        finally:
+            given_up.set()
+            thread.join()
+
+    book.add_switch({"number": 2})
+    assert numbers(path) == [2]
+
+
 def test_rows_are_plain_json(book: Journal, tmp_path: Path) -> None:
     """Anybody can read the journal with SQLite alone."""
     book.add_event({"event": "drift", "found": "autonomous"})
@@ -530,3 +580,39 @@ def test_rows_are_plain_json(book: Journal, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as connection:
         ((text,),) = connection.execute("SELECT document FROM event").fetchall()
     assert json.loads(text) == {"event": "drift", "found": "autonomous"}
+
+
+# All of it together.
+
+
+def test_each_way_in_which_memory_fails_is_told_once(tmp_path: Path) -> None:
+    """What is in the way of one file hinders nothing else, and a person is not told of it each second."""
+    for name in ("status.json", "journal.sqlite", "logins.json", "marker.json"):
+        (tmp_path / name).mkdir()
+    told: list[Any] = []
+    memory = Memory(tmp_path, [told.append], lambda: AT)
+
+    for _ in range(2):
+        memory.forget_status()
+        memory.write_status(b"{}")
+        memory.marker.note(MAY_HAVE_STOPPED)
+        assert memory.open_journal() is None
+        assert memory.logins.load() == []
+
+    assert [(event.name, event.at) for event in told] == [("memory_failed", AT)] * len(told)
+    messages = [event.message for event in told]
+    assert len(messages) == len(set(messages))
+    for name in ("status.json", "journal.sqlite", "logins.json", "marker.json"):
+        assert any(name in message for message in messages)
+    assert MAY_HAVE_STOPPED in memory.marker
+
+
+def test_what_an_earlier_daemon_knew_is_forgotten(tmp_path: Path) -> None:
+    """The status of a daemon that ended is no news of the one that starts; without one there is nothing to forget."""
+    memory = Memory(tmp_path, [], lambda: AT)
+    memory.write_status(b"{}")
+
+    memory.forget_status()
+    memory.forget_status()
+
+    assert not (tmp_path / "status.json").exists()

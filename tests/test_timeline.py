@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scheduler.model.reading import Grid, Live
 from scheduler.model.setpoint import Setpoint
-from scheduler.model.timeline import Claim, Condition, Moment, Segment, Timeline
+from scheduler.model.timeline import Claim, Condition, Moment, Segment, Timeline, speak
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -265,11 +265,27 @@ def test_a_condition_in_words() -> None:
 
 
 def test_moments_have_a_name_of_their_own() -> None:
-    """Two rules at one instant, and one rule at two instants, are different alarms."""
+    """Two rules at one instant, even of one name, and one rule at two instants, are different alarms."""
     keys = {
-        Moment(at=at, do="check_firmware", rule=rule, line=1).key
+        Moment(at=at, do="check_firmware", rule=rule, line=line).key
         for at in (START, START + MINUTE)
         for rule in ("A", "B")
+        for line in (1, 2)
     }
 
-    assert len(keys) == 4
+    assert len(keys) == 8
+
+
+@given(claims)
+def test_cases_are_what_each_if_alone_would_make_of_it(said: tuple[Claim, ...]) -> None:
+    """A case is told for just those conditions that change who has the say when they alone are true."""
+    at = segment(0, 1, *said)
+    expected = {}
+    for condition in dict.fromkeys(c.condition for c in said if c.condition is not None):
+        spoken = speak(tuple(c for c in said if c.condition in (None, condition)))
+        if spoken != at.ordinary():
+            expected[condition] = spoken
+
+    assert dict(at.cases()) == expected
+    assert at.ordinary() == speak(tuple(c for c in said if c.condition is None))
+    assert bool(expected) == at.conditional

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+from typing import Annotated
+
 import typer
 
+from scheduler import __version__
+from scheduler.cli.common import Exit, say
 from scheduler.cli.demo import demo
 from scheduler.cli.explain import explain
 from scheduler.cli.history import history
@@ -31,12 +38,38 @@ def build() -> typer.Typer:
         # A traceback is for a bug of ours; a pretty one would print local variables, passwords among them.
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(_options)
     for verb in VERBS:
         app.command()(verb)
     return app
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tou-scheduler {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """What stands before any verb."""
+
+
 def main() -> None:
     """The entry point of the `tou-scheduler` command."""
-    build()()
+    try:
+        try:
+            build()()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        say(f"error: the output could not be written: {error.strerror}")
+        os._exit(Exit.NO)  # Python would try to write it once more, and print a traceback

@@ -16,6 +16,7 @@ import typer
 
 if TYPE_CHECKING:
     from scheduler.config.configuration import Configuration
+    from scheduler.model.errors import SchedulerError
 
 
 class Exit(IntEnum):
@@ -62,7 +63,10 @@ def state_dir(given: Path | None) -> Path:
     """The directory for state: the one given (systemd gives it, too), else the user's."""
     if given is not None:
         return given
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    try:
+        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    except RuntimeError:  # a user without a home
+        fail("there is no home to keep anything in; name a folder with --state-dir", Exit.USAGE)
     return Path(base) / "tou-scheduler"
 
 
@@ -90,6 +94,19 @@ def fail(message: str, code: Exit) -> NoReturn:
     """Say why, and end with this exit code."""
     say(f"error: {message}")
     raise typer.Exit(code)
+
+
+def fail_for(error: SchedulerError) -> NoReturn:
+    """Say what went wrong, and end with the exit code for whoever acts."""
+    from scheduler.model.errors import Refused, StoreError
+    from scheduler.simulator.errors import SimulatorError
+    from scheduler.store.lock import Held
+
+    if isinstance(error, Refused):
+        fail(str(error), Exit.REFUSED)
+    if isinstance(error, StoreError) and not isinstance(error, Held):
+        fail(f"{error}; name another folder with --state-dir", Exit.USAGE)
+    fail(str(error), Exit.USAGE if isinstance(error, SimulatorError) else Exit.UNREACHABLE)
 
 
 def print_json(document: Any) -> None:

@@ -25,9 +25,8 @@ from scheduler.cli.common import (
 
 if TYPE_CHECKING:
     from scheduler.config.configuration import Configuration
-    from scheduler.model.events import MomentEnded
     from scheduler.model.evidence import SwitchRecord
-    from scheduler.model.timeline import Segment
+    from scheduler.model.timeline import Moment, Segment
     from scheduler.simulator.device import SimulatedGateway
 
 _DAY = timedelta(hours=24)
@@ -142,22 +141,18 @@ class _Day:
         )
 
     def rows(self) -> list[_Row]:
-        """What came of each boundary and each moment of the day."""
-        return sorted(
-            [*map(self._of_boundary, self._segments()), *map(self._of_moment, self._narrator.moments)],
-            key=lambda row: row.due,
-        )
-
-    def _segments(self) -> list[Segment]:
-        """The day's segments, the one in which it began included."""
+        """What came of each boundary and each moment that the plan has for the day."""
         from scheduler.app import policy_of
         from scheduler.control.agenda import agenda
 
-        plan = agenda(policy_of(self._configuration), self._begins).coarse
-        return [s for s in plan.segments if s.end > self._begins and s.start < self._begins + _DAY]
+        plan = agenda(policy_of(self._configuration), self._begins)
+        ends = self._begins + _DAY
+        rows = [self._of_segment(s) for s in plan.coarse.segments_between(self._begins, ends)]
+        rows += [self._of_moment(m) for m in plan.fine.moments_between(self._begins, ends)]
+        return sorted(rows, key=lambda row: row.due)
 
-    def _of_boundary(self, segment: Segment) -> _Row:
-        told = [t.record for t in self._narrator.switches if t.record.boundary == segment.start]
+    def _of_segment(self, segment: Segment) -> _Row:
+        told = [s.record for s in self._narrator.switches if segment.start <= s.record.boundary < segment.end]
         if not told:
             return _Row(segment.start, "no switch", "", good=False)
         since = self._obeyed_since(told[-1], segment)
@@ -165,6 +160,11 @@ class _Day:
         words += "never obeyed" if since is None else f"obeyed since {since.astimezone(self._zone):%H:%M:%S}"
         good = told[-1].verdict.good and since is not None
         return _Row(segment.start, told[-1].verdict.value, words, good=good)
+
+    def _of_moment(self, moment: Moment) -> _Row:
+        ended = [m for m in self._narrator.moments if (m.due, m.rule) == (moment.at, moment.rule)]
+        outcome = ended[-1].outcome if ended else "did not end"
+        return _Row(moment.at, outcome, moment.do, good=bool(ended) and outcome not in _BAD_MOMENTS)
 
     def _obeyed_since(self, record: SwitchRecord, segment: Segment) -> datetime | None:
         """Since when in its segment the battery went by the setpoint: the gateway's own record, not ours."""
@@ -180,9 +180,6 @@ class _Day:
             if at < segment.end and end > segment.start and obeyed.running and wanted.is_met_by(found):
                 return max(at, segment.start)
         return None
-
-    def _of_moment(self, moment: MomentEnded) -> _Row:
-        return _Row(moment.due, moment.outcome, moment.do, good=moment.outcome not in _BAD_MOMENTS)
 
     def document(self, rows: list[_Row]) -> dict[str, Any]:
         """The day for other programs: the evidence of each switch, and whether all came as planned."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,9 @@ from scheduler.cli.common import (
     say,
 )
 from scheduler.cli.plan import YEARS
+from scheduler.model.reading import Grid
 from scheduler.plan import account
+from scheduler.plan.explain import Known
 from scheduler.plan.explain import explain as explain_instant
 from scheduler.plan.wallclock import first_instant, occurrences
 
@@ -27,17 +29,26 @@ from scheduler.plan.wallclock import first_instant, occurrences
 def explain(
     *,
     at: Annotated[
-        str | None,
+        str,
         typer.Option(
-            metavar="TIME", help="Local time of the site, or with an offset: 2026-07-04T17:05. Else now."
+            metavar="TIME",
+            help="Local time of the site, or with an offset: 2026-07-04T17:05, 17:05 for today, or now.",
+        ),
+    ] = "now",
+    charge: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=100, metavar="PERCENT", help="Settle each `if` on the charge, as the app shows it."
         ),
     ] = None,
+    grid: Annotated[Grid | None, typer.Option(help="Settle each `if` on the grid.")] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """Explain the setpoint at an instant: which rule gives it, and why the others do not."""
     schedule = load_or_fail(config_path(config), warn=False).schedule
-    explanation = explain_instant(schedule, _now() if at is None else _instant(at, schedule.zone))
+    known = Known(charge_percent=charge, grid=grid)
+    explanation = explain_instant(schedule, _instant(at, schedule.zone), known)
     if json:
         print_json(account.document(explanation))
     else:
@@ -51,13 +62,19 @@ def _now() -> datetime:
 
 
 def _instant(text: str, zone: ZoneInfo) -> datetime:
+    if text == "now":
+        return _now()
     try:
-        given = datetime.fromisoformat(text)
+        given = _today_at(text, zone) if text[2:3] == ":" else datetime.fromisoformat(text)
     except ValueError:
-        fail(f"--at: '{text}' is not a time; write it like 2026-07-04T17:05", Exit.USAGE)
+        fail(f"--at: '{text}' is not a time; write it like 2026-07-04T17:05, 17:05 or now", Exit.USAGE)
     if given.year not in YEARS:
         fail(f"--at: the year must be {YEARS[0]} to {YEARS[-1]}", Exit.USAGE)
     return given.astimezone(UTC) if given.tzinfo is not None else _local(given, zone)
+
+
+def _today_at(text: str, zone: ZoneInfo) -> datetime:
+    return datetime.combine(_now().astimezone(zone), time.fromisoformat(text))
 
 
 def _local(shown: datetime, zone: ZoneInfo) -> datetime:

@@ -22,7 +22,8 @@ def history(
     from scheduler.store.journal import switches
 
     try:
-        records = switches(state_dir(state) / "journal.sqlite", last=last)
+        directory = state_dir(state)
+        records = switches(directory / "journal.sqlite", last=last)
     except StoreError as error:
         fail(str(error), Exit.NO)
     if json:
@@ -34,4 +35,4 @@ def history(
             f"{at:%Y-%m-%d %H:%M:%S}  {record['verdict']:<13} {words(record['desired'])}  {record['message']}"
         )
     if not records:
-        print("no switch has been recorded yet")
+        print(f"no switch has been recorded in {directory} yet")

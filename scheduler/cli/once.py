@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,35 +16,50 @@ from scheduler.cli.common import (
     StateOption,
     config_path,
     fail,
+    fail_for,
     load_or_fail,
     print_json,
     state_dir,
 )
-from scheduler.model.errors import Refused, StoreError
-from scheduler.model.evidence import Verdict
+from scheduler.model.errors import SchedulerError
+from scheduler.model.evidence import SwitchRecord, Verdict
 from scheduler.model.setpoint import Setpoint
+
+if TYPE_CHECKING:
+    from scheduler.config.configuration import Configuration
 
 
 def once(*, config: ConfigOption = None, state: StateOption = None, json: JsonOption = False) -> None:
     """Bring the gateway to what should be now, prove it, and stop."""
-    from scheduler.app import once as bring
+    from scheduler.control.calloff import CalledOff
+    from scheduler.daemon import process
     from scheduler.observe.logs import configure
 
     configuration = load_or_fail(config_path(config))
     zone = configuration.schedule.zone
     configure()
     try:
-        record = asyncio.run(bring(configuration, state_dir(state), []))
-    except Refused as error:
-        fail(str(error), Exit.REFUSED)
-    except StoreError as error:
-        fail(str(error), Exit.UNREACHABLE)
+        record = process.run(_bring(configuration, state_dir(state)))
+    except CalledOff as error:
+        fail(str(error), Exit.UNVERIFIED if error.left is None else Exit.UNREACHABLE)
+    except SchedulerError as error:
+        fail_for(error)
     document = record.document(zone)
     if json:
         print_json(document)
     else:
         show(document)
     raise typer.Exit(code_of(record.verdict))
+
+
+async def _bring(configuration: Configuration, directory: Path) -> SwitchRecord:
+    """Until done, or until a signal calls it off: then the battery is put back into service first."""
+    from scheduler.app import once as bring
+
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    return await bring(configuration, directory, stop=stop)
 
 
 def code_of(verdict: Verdict) -> Exit:

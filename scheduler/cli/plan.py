@@ -20,6 +20,7 @@ YEARS = range(1970, 2200)
 
 _COLUMNS = ("time", "period", "import", "export", "setpoint", "rule")
 _MERGED_COLUMNS = ("time", "setpoint", "rule")
+_STYLES = {"stretch": None, "case": "dim", "moment": "cyan"}
 
 
 def plan(
@@ -95,7 +96,7 @@ def _show_on_terminal(days: Iterable[Day], columns: tuple[str, ...]) -> None:
             table.add_column(column, no_wrap=column not in {"setpoint", "rule"})
         for entry in day.entries:
             # Text, not str: a rule may be called "[red]".
-            table.add_row(*map(Text, _cells(entry, columns)), style="cyan" if entry.is_moment else None)
+            table.add_row(*map(Text, _cells(entry, columns)), style=_STYLES[entry.kind])
         console.print(table)
         console.print()
 

@@ -5,32 +5,48 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
-from scheduler.cli.common import ConfigOption, Exit, StateOption, config_path, fail, load_or_fail, state_dir
+from scheduler.cli.common import (
+    ConfigOption,
+    Exit,
+    StateOption,
+    config_path,
+    fail,
+    fail_for,
+    load_or_fail,
+    state_dir,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from scheduler.config.configuration import Configuration
     from scheduler.daemon.clock import SystemClock
+    from scheduler.model.errors import GatewayError
     from scheduler.model.events import Event
 
 
 def run(*, config: ConfigOption = None, state: StateOption = None) -> None:
     """Run the schedule until told to stop. SIGHUP takes up an edited file, and so does saving it."""
     _spare_extras()
-    from scheduler.model.errors import Refused, StoreError
+    from scheduler.daemon import process
+    from scheduler.model.errors import SchedulerError
     from scheduler.observe.logs import configure
 
     configure()
     configuration = load_or_fail(config_path(config), warn=False)
     try:
-        asyncio.run(_serve(configuration, state_dir(state)))
-    except Refused as error:
-        fail(str(error), Exit.REFUSED)
-    except StoreError as error:
-        fail(str(error), Exit.UNREACHABLE)
+        left = process.run(_serve(configuration, state_dir(state)))
+    except SchedulerError as error:
+        fail_for(error)
+    if left is not None:
+        fail(
+            f"the battery may stand still: {left}; start it in the gateway's own page, or start this daemon again",
+            Exit.UNREACHABLE,
+        )
 
 
 def _spare_extras() -> None:
@@ -43,25 +59,24 @@ def _spare_extras() -> None:
         sys.modules.setdefault(extra, None)  # type: ignore[arg-type]
 
 
-async def _serve(configuration: Configuration, directory: Path) -> None:
+async def _serve(configuration: Configuration, directory: Path) -> GatewayError | None:
     from scheduler.app import Daemon
     from scheduler.daemon.clock import SystemClock
     from scheduler.observe.logs import listener
 
     clock = SystemClock()
-    log = listener(configuration.schedule.zone)
-    for oddity in _oddities(configuration, clock):
-        log(oddity)
-    daemon = Daemon(configuration, directory, [log], clock)
+    listeners: list[Callable[[Event], None]] = []
+    daemon = Daemon(configuration, directory, listeners, clock, oddities=partial(_oddities, clock))
+    listeners.append(listener(daemon.zone))
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, daemon.stop.set)
     loop.add_signal_handler(signal.SIGHUP, daemon.reload)
-    await daemon.run()
+    return await daemon.run()
 
 
-def _oddities(configuration: Configuration, clock: SystemClock) -> list[Event]:
-    """What a person should know at the start, as events: a daemon's warnings belong in its log."""
+def _oddities(clock: SystemClock, configuration: Configuration) -> list[Event]:
+    """What a person should know of a configuration, as events: a daemon's warnings belong in its log."""
     from scheduler.model.events import PlanWarning, ZoneDiffers
 
     now = clock.now()

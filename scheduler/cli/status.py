@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import json as json_module
-
 import typer
 
-from scheduler.cli.common import Exit, JsonOption, StateOption, fail, print_json, state_dir
+from scheduler.cli.common import Exit, JsonOption, StateOption, print_json, state_dir
 
 
 def status(*, state: StateOption = None, json: JsonOption = False) -> None:
     """Show what the daemon knows. Exits 0 if all is well and 1 if not; works while the daemon runs."""
     from scheduler.daemon.clock import SystemClock
     from scheduler.model.errors import StoreError
-    from scheduler.observe.status import judge, text
+    from scheduler.observe.status import judge, parse, text
     from scheduler.store import durable
     from scheduler.store.lock import holder
 
     directory = state_dir(state)
+    now = SystemClock().now()
+    pid = holder(directory / "lock")
+    document = None
     try:
         content = durable.read(directory / "status.json")
-        document = None if content is None else json_module.loads(content)
+        document = None if content is None else parse(content, now)
+        fine, reason = judge(document, running=pid is not None, now=now)
     except (StoreError, ValueError) as error:
-        fail(f"the status in {directory} cannot be read: {error}", Exit.NO)
-    pid = holder(directory / "lock")
-    fine, reason = judge(document, running=pid is not None, now=SystemClock().now())
+        fine, reason = False, f"the status in {directory} cannot be read: {error}"
     if json:
         print_json(
             {
@@ -39,4 +39,5 @@ def status(*, state: StateOption = None, json: JsonOption = False) -> None:
         print(f"{'fine' if fine else 'NOT FINE'}: {reason}")
         for label, words in [] if document is None else text(document):
             print(f"  {label:<9} {words}")
+        print(f"  {'memory':<9} {directory}")
     raise typer.Exit(Exit.FINE if fine else Exit.NO)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PORT = 443
 _SERVER_NAME = "powerwall"
+_FILE = "powerwall.pem"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +85,10 @@ def _place(
 ) -> _Place:
     """What the command line says, completed from the configuration; read only if something is missing."""
     name = None if server_name == "" else server_name or _SERVER_NAME
-    if host is not None and out is not None:
-        return _Place(host=host, port=port or _PORT, server_name=name, file=out)
+    if host is not None:
+        host, port = _address(host, port)
+        if out is not None or not config_path(config).exists():
+            return _Place(host=host, port=port or _PORT, server_name=name, file=out or Path(_FILE))
     known = _configured(config_path(config))
     return _Place(
         host=host or known.host,
@@ -93,6 +96,18 @@ def _place(
         server_name=known.server_name if server_name is None else name,
         file=out or known.file,
     )
+
+
+def _address(host: str, port: int | None) -> tuple[str, int | None]:
+    """HOST as in the configuration: a name or an address, perhaps with a port."""
+    from scheduler.config.words import WordError
+    from scheduler.config.words import host as read
+
+    try:
+        name, its_port = read(host)
+    except WordError as error:
+        fail(f"HOST: {error}", Exit.USAGE)
+    return name, port or its_port
 
 
 def _configured(path: Path) -> _Place:

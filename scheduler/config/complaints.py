@@ -6,6 +6,7 @@ used, because the input may be a password.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from scheduler.config.lines import KeyPath
 from scheduler.config.problems import quoted
 from scheduler.config.report import MANY, Report
 from scheduler.config.schema import File
+from scheduler.config.source import HIDDEN
 from scheduler.config.words import did_you_mean
 
 CREDENTIAL_HINT = (
@@ -27,6 +29,12 @@ _SCHEDULER_HINT = (
     "use self_consumption, backup or autonomous; the gateway's README says of scheduler: for aggregation, "
     "seems not supported"
 )
+_MODES_OF_THE_APP = {
+    "self powered": "self_consumption",
+    "backup only": "backup",
+    "time based": "autonomous",
+    "time based control": "autonomous",
+}
 _YES_OR_NO = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 Said = tuple[str, str | None]
@@ -44,7 +52,7 @@ def complain(report: Report, errors: Sequence[ErrorDetails], root: Any) -> None:
             suggested.update(
                 (*path[:-1], key) for key in _keys(path[:-1]) if hint == f"did you mean {key!r}?"
             )
-            report.error(path, f"unknown key {quoted(str(path[-1]))}", hint, at_key=True)
+            report.error(path, f"unknown key {called(report, path)}", hint, at_key=True)
     for error in errors:
         path = tuple(step for step in error["loc"] if step != "[key]")
         at_key = len(path) != len(error["loc"])
@@ -54,6 +62,11 @@ def complain(report: Report, errors: Sequence[ErrorDetails], root: Any) -> None:
         elif error["type"] != "extra_forbidden":
             found = path[-1] if at_key else value_at(root, path)
             report.error(path, *_sentence(error, path, found), at_key=at_key)
+
+
+def called(report: Report, path: KeyPath) -> str:
+    """The key at ``path`` in quotes, unless it may be a password that slipped into the place of a key."""
+    return quoted(str(path[-1])) if report.shows_key(path) else HIDDEN
 
 
 def empty_values(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
@@ -84,12 +97,16 @@ def value_at(root: Any, path: KeyPath) -> Any:
 
 def _sentence(error: ErrorDetails, path: KeyPath, found: Any) -> Said:
     context = error.get("ctx", {})
+    if path == ("gateway", "host") and "@" in str(found):
+        return "this holds more than a host", f"leave out what stands before the '@'; {context.get('hint')}"
     if error["type"] == "sentence":
         return str(context["message"]), context["hint"]
     if error["type"] == "text_expected":
         return f"expected text like {context['example']!r}, found {_kind(found)}", None
     if error["type"] == "literal_error":
         return _unknown_word(path, found, str(context["expected"]))
+    if error["type"] == "too_long":
+        return f"more than {context['max_length']} entries", "that is more than a tariff or a rule needs"
     if error["type"] in _BOUNDS:
         word, bound = _BOUNDS[error["type"]]
         return f"{found:g} is {word} than {context[bound]:g}", None
@@ -110,13 +127,15 @@ def _unknown_word(path: KeyPath, found: Any, expected: str) -> Said:
         return f"expected {expected}, found {_kind(found)}", None
     if name == "mode" and found == "scheduler":
         return "mode 'scheduler' cannot be asked for", _SCHEDULER_HINT
+    if name == "mode" and (ours := _MODES_OF_THE_APP.get(re.sub("[^a-z]+", " ", found.lower()))):
+        return f"unknown mode {quoted(found)}", f"what the app calls so is {ours} here"
     return f"unknown {name} {quoted(found)}", did_you_mean(
         found, words
     ) or f"use {expected.replace(chr(39), '')}"
 
 
 def _key_hint(path: KeyPath) -> str | None:
-    name = str(path[-1])
+    name = re.split(r"[\s:=]", str(path[-1]))[0]
     if path[0] == "gateway" and did_you_mean(name, _SECRET_KEYS):
         return CREDENTIAL_HINT
     keys = _keys(path[:-1])
@@ -150,6 +169,8 @@ def _keys(path: KeyPath) -> list[str]:
 
 def _purpose(path: KeyPath) -> str | None:
     """What a missing key is for, from the schema's own description."""
+    if path == ("version",):
+        return "begin the file with 'version: 1'"
     model = _model(path[:-1])
     for name, field in (model.model_fields if model is not None else {}).items():
         if (field.alias or name) == path[-1]:
@@ -166,6 +187,14 @@ def _kind(found: Any) -> str:
 
 def _no_hint(_found: Any) -> str | None:
     return None
+
+
+def _number_hint(found: Any) -> str | None:
+    """The number in `$0.45`, `100%`, `0,45` or a number in quotes."""
+    number = re.fullmatch(r"[^\w.,-]*(-?[0-9]*[.,]?[0-9]+)[^\w.,-]*", str(found))
+    if number is None or not isinstance(found, str):
+        return None
+    return f"write the number alone, with a decimal point and without $, % or quotes: {number[1].replace(',', '.')}"
 
 
 def _quotes_hint(found: Any) -> str | None:
@@ -191,7 +220,8 @@ _PLAIN: dict[str, Said] = {
 }
 _EXPECTED: tuple[tuple[set[str], str, Callable[[Any], str | None]], ...] = (
     ({"string_type"}, "text", _quotes_hint),
-    ({"float_type", "int_type"}, "a number", _no_hint),
+    ({"float_type"}, "a number", _number_hint),
+    ({"int_type"}, "a whole number", _number_hint),
     ({"bool_type"}, "true or false", _yes_or_no_hint),
     ({"list_type"}, "a list", _no_hint),
     ({"model_type", "model_attributes_type", "dict_type"}, "a mapping", _no_hint),

@@ -44,7 +44,8 @@ class Secret:
 class GatewaySettings:
     """Which gateway, how to reach it and as whom. ``certificate`` is absolute and may not exist yet.
 
-    With ``type`` simulated only ``firmware`` counts (and the password, if one is given).
+    With ``type`` simulated only ``firmware``, ``username`` and ``force_sm_off`` count, and the password if one is
+    given; the user is the installer unless told otherwise.
     """
 
     type: Literal["local", "simulated"]

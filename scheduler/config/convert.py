@@ -11,6 +11,7 @@ from pathlib import Path
 from scheduler.config.configuration import GatewaySettings, Secret
 from scheduler.config.schema import Ask, Gateway, If, Period, Rule, Season
 from scheduler.config.words import KINDS_OF_DAY, WEEKDAYS
+from scheduler.model.firmware import SIMULATED
 from scheduler.model.reading import Grid
 from scheduler.model.setpoint import Setpoint
 from scheduler.model.timeline import Condition
@@ -18,8 +19,6 @@ from scheduler.plan import rules, tariff
 from scheduler.plan.calendar import ALL_DAY, EVERY_DAY, DayFilter, WeekDays, YearSpan
 
 HTTPS_PORT = 443
-DEFAULT_FIRMWARE = "1.45.2"
-"""What is simulated unless asked for: the firmware that the gateway's README describes."""
 
 Seasons = Mapping[str, Season]
 
@@ -83,11 +82,11 @@ def gateway(section: Gateway, directory: Path) -> GatewaySettings:
         port=section.port or port_of_host or HTTPS_PORT,
         server_name=section.server_name,
         certificate=directory / section.certificate,
-        username=section.username or "customer",
+        username=section.username or "installer",
         email=section.email or "",
         password=Secret(section.password.get_secret_value()) if section.password is not None else None,
         force_sm_off=section.force_sm_off,
-        firmware=section.firmware or DEFAULT_FIRMWARE,
+        firmware=section.firmware or SIMULATED[0],
     )
 
 

@@ -1,22 +1,32 @@
 """What could be understood of a file, sound or not, so that one bad rule does not hide the other problems.
 
-Only shapes; whether the parts agree with each other is checked in `names` and `crosscheck`.
+Only shapes; whether the parts agree with each other is checked in `names`, `coverage` and `outlook`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from scheduler.config.complaints import complain, empty_values
-from scheduler.config.problems import quoted
+from scheduler.config.complaints import called, complain, empty_values
+from scheduler.config.lines import KeyPath
 from scheduler.config.report import Report
 from scheduler.config.schema import Ask, File, Gateway, Holidays, Period, Rule, Season, Site
 
-Part = TypeVar("Part", bound=BaseModel)
+_EACH = "*"
+_PARTS: tuple[tuple[tuple[str, ...], type[BaseModel]], ...] = (
+    (("site",), Site),
+    (("gateway",), Gateway),
+    (("tariff", "holidays"), Holidays),
+    (("tariff", "seasons", _EACH), Season),
+    (("tariff", "periods", _EACH), Period),
+    (("rules", _EACH), Rule),
+    (("default",), Ask),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +54,9 @@ def draft(root: dict[str, Any], report: Report) -> Draft:
     """The sound parts of the settings; what is not sound goes into the report."""
     empty = set(empty_values(root))
     for path in empty:
-        last = path[-1]
-        message = f"nothing stands after {quoted(last)}" if isinstance(last, str) else "this entry is empty"
+        message = "this entry is empty"
+        if isinstance(path[-1], str):
+            message = f"nothing stands after {called(report, path)}"
         report.error(path, message, "write a value, or remove it", at_key=True)
     file = None
     try:
@@ -54,51 +65,39 @@ def draft(root: dict[str, Any], report: Report) -> Draft:
         errors = error.errors(include_url=False, include_input=False)
         said = (any(e["loc"][:depth] in empty for depth in range(1, len(e["loc"]) + 1)) for e in errors)
         complain(report, [e for e, already in zip(errors, said, strict=True) if not already], root)
-    if file is not None:
-        tariff = file.tariff
-        return Draft(
-            file=file,
-            site=file.site,
-            gateway=file.gateway,
-            holidays=tariff.holidays,
-            seasons=tariff.seasons or {},
-            periods=dict(enumerate(tariff.periods)),
-            rules=dict(enumerate(file.rules)),
-            default=file.default,
-            keeps_every_reserve=file.gateway.reserve_gap == "none",
-            season_names=tuple(tariff.seasons or ()),
-            period_names=tuple(period.name for period in tariff.periods),
-        )
-    return _salvage(root)
+    sound: dict[KeyPath, Any] = {}
+    for pattern, model in _PARTS:
+        for path, value in _within(root, pattern):
+            with suppress(ValidationError):
+                sound[path] = model.model_validate(value)
 
+    def of(*parent: str) -> dict[Any, Any]:
+        return {path[-1]: part for path, part in sound.items() if path[:-1] == parent}
 
-def _salvage(root: dict[str, Any]) -> Draft:
-    tariff = root.get("tariff")
-    tariff = tariff if isinstance(tariff, dict) else {}
-    seasons, periods = tariff.get("seasons"), tariff.get("periods")
-    seasons = seasons if isinstance(seasons, dict) else {}
-    periods = periods if isinstance(periods, list) else []
-    rules = root.get("rules")
-    rules = rules if isinstance(rules, list) else []
+    periods = [value for _, value in _within(root, ("tariff", "periods", _EACH)) if isinstance(value, dict)]
+    names = [period.get("name") for period in periods]
     gateway = root.get("gateway")
-    names = (period.get("name") for period in periods if isinstance(period, dict))
     return Draft(
-        file=None,
-        site=_part(Site, root.get("site")),
-        gateway=_part(Gateway, gateway),
-        holidays=_part(Holidays, tariff.get("holidays")),
-        seasons={name: s for name, value in seasons.items() if (s := _part(Season, value)) is not None},
-        periods={i: p for i, value in enumerate(periods) if (p := _part(Period, value)) is not None},
-        rules={i: r for i, value in enumerate(rules) if (r := _part(Rule, value)) is not None},
-        default=_part(Ask, root.get("default")),
+        file=file,
+        site=sound.get(("site",)),
+        gateway=sound.get(("gateway",)),
+        holidays=sound.get(("tariff", "holidays")),
+        seasons=of("tariff", "seasons"),
+        periods=of("tariff", "periods"),
+        rules=of("rules"),
+        default=sound.get(("default",)),
         keeps_every_reserve=isinstance(gateway, dict) and gateway.get("reserve_gap") == "none",
-        season_names=tuple(seasons),
+        season_names=tuple(str(path[-1]) for path, _ in _within(root, ("tariff", "seasons", _EACH))),
         period_names=tuple(name for name in names if isinstance(name, str)),
     )
 
 
-def _part(model: type[Part], value: Any) -> Part | None:
-    try:
-        return model.model_validate(value)
-    except ValidationError:
-        return None
+def _within(value: Any, pattern: tuple[str, ...], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Every value at a path of this pattern, with its path."""
+    if not pattern:
+        yield path, value
+        return
+    steps: Any = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for step in steps:
+        if pattern[0] in (step, _EACH):
+            yield from _within(value[step], pattern[1:], (*path, step))

@@ -139,7 +139,7 @@ def parse(source: Source) -> Tree:
 
 
 _NOT_A_MAPPING = {
-    True: ("the file is empty", "write one with `tou-scheduler init`"),
+    True: ("the file is empty", "copy config/tou.yaml from the project"),
     False: (
         "the file must be a mapping",
         "begin with 'version: 1', then site, gateway, tariff, rules and default",
@@ -236,13 +236,14 @@ class _Builder:
     def _key(self, value: Any, parent: dict[str, Any], number: int) -> str:
         place = self.tree.node(number)
         if not isinstance(value, str):
-            self.refuse("a key must be text", "put the key in quotes", place)
+            number_like = isinstance(value, int | float) and not isinstance(value, bool)
+            hint = "put the key in quotes"
+            if number_like:
+                hint += "; if it is part of a number, that has a decimal point: 0.45"
+            self.refuse("a key must be text", hint, place)
             return f"\0{number}"  # its own name, so that the value after it is still looked at
         first = self._key_lines[-1].setdefault(value, place.line)
         if value in parent:
-            self.refuse(
-                f"duplicate key {quoted(value)}; it stands in line {first} already",
-                "remove one of them",
-                place,
-            )
+            name = f"key {quoted(value)}" if self.tree.source.shows(place.line, value) else "key"
+            self.refuse(f"duplicate {name}; it stands in line {first} already", "remove one of them", place)
         return sys.intern(value)

@@ -12,30 +12,29 @@ from scheduler.config import convert
 from scheduler.config.complaints import CREDENTIAL_HINT
 from scheduler.config.configuration import Configuration, GatewaySettings, Secret
 from scheduler.config.coverage import check_coverage
-from scheduler.config.dayclass import day_classes
 from scheduler.config.draft import Draft, draft
 from scheduler.config.lines import KeyPath, Tree, parse
 from scheduler.config.names import check_names, holiday_rule, zone
+from scheduler.config.outlook import check_outlook
 from scheduler.config.problems import ConfigurationError
 from scheduler.config.report import Report
 from scheduler.config.schema import File
 from scheduler.config.settings import PASSWORD, settle
 from scheduler.config.shapes import check_shapes
-from scheduler.config.silence import check_rules
 from scheduler.config.source import read
+from scheduler.model.setpoint import NOTHING
 from scheduler.plan.rules import MomentRule, Schedule, Window
 from scheduler.plan.tariff import Period, Tariff
 
 __all__ = ["Configuration", "ConfigurationError", "GatewaySettings", "Secret", "load"]
 
 DEFAULT_VERIFY_EVERY_S = 300.0
+ORDINARY_YEAR = 2026
+"""What the rules are tried on when the tariff does not say since when it holds."""
 
 
 def load(
-    path: Path,
-    *,
-    environ: Mapping[str, str] | None = None,
-    secret_directories: Sequence[Path] | None = None,
+    path: Path, *, environ: Mapping[str, str] | None = None, secret_directories: Sequence[Path] | None = None
 ) -> Configuration:
     """The configuration in the file at ``path``, with what environment and secrets say above it.
 
@@ -46,8 +45,8 @@ def load(
     source = read(path)
     tree = parse(source)
     root, has_password = _without_password(tree)
-    settled, wrong = settle(root, environ, secret_directories)
-    report = Report(tree, settled.origins)
+    settled, origins, wrong = settle(root, environ, secret_directories)
+    report = Report(tree, origins)
     for problem in wrong:
         report.add(problem)
     if has_password:
@@ -57,7 +56,7 @@ def load(
                 "a password does not belong in this file", tree.place(PASSWORD), hint=CREDENTIAL_HINT
             )
         )
-    parts = draft(settled.root, report)
+    parts = draft(settled, report)
     check_shapes(parts, report)
     check_names(parts, report)
     periods, rules = _converted(parts, report)
@@ -66,13 +65,13 @@ def load(
         and len(periods) == len(parts.period_names)
         and not report.is_broken(("tariff", "periods"))
     ):
-        classes = day_classes(tuple(periods.values()), holidays=parts.holidays is not None)
-        check_coverage(tuple(periods.values()), classes, report)
-        if not report.is_broken(("tariff",)):
-            check_rules(rules, tuple(periods.values()), classes, report)
-    if report.failed or parts.file is None:
+        check_coverage(tuple(periods.values()), report, holidays=parts.holidays is not None)
+    schedule = _schedule(parts, tuple(periods.values()), tuple(rules.values()), report)
+    if schedule is not None:
+        effective = parts.file.tariff.effective if parts.file is not None else None
+        check_outlook(schedule, rules, effective.year if effective else ORDINARY_YEAR, report)
+    if report.failed or parts.file is None or schedule is None:
         raise ConfigurationError(report.problems)
-    schedule = _schedule(parts.file, tuple(periods.values()), tuple(rules.values()), report)
     return _configuration(path, source.digest, parts.file, schedule, report)
 
 
@@ -105,22 +104,25 @@ def _converted(parts: Draft, report: Report) -> tuple[dict[int, Period], dict[in
 
 
 def _schedule(
-    file: File, periods: tuple[Period, ...], rules: tuple[Window | MomentRule, ...], report: Report
-) -> Schedule:
-    tariff = file.tariff
-    zone_info = zone(file.site.timezone)
-    assert zone_info is not None, "names were checked"  # noqa: S101 - a bug of ours if not
+    parts: Draft, periods: tuple[Period, ...], rules: tuple[Window | MomentRule, ...], report: Report
+) -> Schedule | None:
+    """What the plan is made of, as far as it is sound; None if site or tariff are not."""
+    zone_info = zone(parts.site.timezone) if parts.site is not None else None
+    if zone_info is None or not periods or report.is_broken(("tariff",)):
+        return None
+    about = parts.file.tariff if parts.file is not None else None
     return Schedule(
         zone=zone_info,
         tariff=Tariff(
             periods=periods,
-            holidays=holiday_rule(tariff.holidays) if tariff.holidays is not None else None,
-            name=tariff.name or "",
-            currency=tariff.currency or "",
+            holidays=holiday_rule(parts.holidays) if parts.holidays is not None else None,
+            name=(about and about.name) or "",
+            currency=(about and about.currency) or "",
         ),
         rules=rules,
-        default=convert.setpoint(file.default),
+        default=convert.setpoint(parts.default) if parts.default is not None else NOTHING,
         default_line=report.line(("default",)),
+        default_origin=report.origin(("default",)),
     )
 
 

@@ -1,6 +1,6 @@
 """References: every time zone, season, period and holiday that the file names must exist.
 
-Only whether names lead somewhere; what the parts say together is in `coverage` and `silence`.
+Only whether names lead somewhere; what the parts say together is in `coverage` and `outlook`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from scheduler.config.report import Report
 from scheduler.config.schema import Holidays, Rule
 from scheduler.config.words import did_you_mean
 from scheduler.model.timeline import DEFAULT
-from scheduler.plan.holidays import HolidayRule, known_names
+from scheduler.plan.holidays import HolidayRule, known_names, names_by_day
 from scheduler.plan.rules import Relative
 
 _MOST_TOLD = 8
+_MOST_HOLIDAYS_TOLD = 20
+_NO_PLACES = ("localtime", "posixrules", "Factory")
 
 
 def check_names(draft: Draft, report: Report) -> None:
@@ -36,7 +38,12 @@ def check_names(draft: Draft, report: Report) -> None:
 
 
 def zone(key: str) -> ZoneInfo | None:
-    """The time zone of this name (IANA, like Europe/Berlin), or None if there is none."""
+    """The time zone of this name (IANA, like Europe/Berlin), or None if there is none.
+
+    Names that mean another place on each machine, or none at all, are no time zones of a tariff.
+    """
+    if key in _NO_PLACES:
+        return None
     try:
         return ZoneInfo(key)
     except (OSError, ValueError, LookupError):  # a directory, a path, or not there
@@ -55,7 +62,7 @@ def holiday_rule(section: Holidays) -> HolidayRule:
 
 
 def _unknown_zone(report: Report, key: str) -> None:
-    zones = available_timezones()
+    zones = available_timezones().difference(_NO_PLACES)
     by_city = {name.rpartition("/")[2]: name for name in sorted(zones)}
     hint = did_you_mean(key, zones)
     if hint is None:
@@ -75,10 +82,17 @@ def _check_holidays(report: Report, section: Holidays) -> None:
         return
     for index, name in enumerate(section.names or ()):
         if name not in known:
-            hint = (
-                did_you_mean(name, known) or "name it as the library `holidays` does, like Independence Day"
-            )
+            hint = did_you_mean(name, known) or _public(rule, known)
             report.error((*path, "names", index), f"unknown holiday {quoted(name)}", hint)
+
+
+def _public(rule: HolidayRule, known: frozenset[str]) -> str:
+    """The public holidays of the place, if they are few enough to read."""
+    place = HolidayRule(country=rule.country, subdivision=rule.subdivision)
+    public = known.intersection(names_by_day(place, 2026).values())
+    if not 0 < len(public) <= _MOST_HOLIDAYS_TOLD:
+        return "name it as the library `holidays` does, like Independence Day"
+    return f"known here: {', '.join(sorted(public))}"
 
 
 def _is_unknown(country: str) -> bool:

@@ -1,6 +1,6 @@
 """What is wrong with a configuration: the problem as a value, its form for people and its form for programs.
 
-Where problems come from is not here. An excerpt has lost its secrets before it gets here; see `lines`.
+Where problems come from is not here. An excerpt has lost its secrets before it gets here; see `source`.
 """
 
 from __future__ import annotations
@@ -61,6 +61,17 @@ class ConfigurationError(Exception):
 
     def __str__(self) -> str:
         return render(self.problems)
+
+    @property
+    def first_error(self) -> Problem:
+        """The first problem that must be mended; warnings may stand before it."""
+        return next((p for p in self.problems if p.severity == "error"), self.problems[0])
+
+    @property
+    def summary(self) -> str:
+        """The first error on one line, and how many more there are: what fits into a log."""
+        more = sum(p.severity == "error" for p in self.problems) - 1
+        return f"{self.first_error} (and {more} more)" if more > 0 else str(self.first_error)
 
 
 def render(problems: Iterable[Problem], *, screen_columns: int = SCREEN_COLUMNS) -> str:

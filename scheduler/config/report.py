@@ -37,8 +37,8 @@ class Report:
         self._note("warning", path, message, hint, at_key=at_key)
 
     def add(self, problem: Problem) -> None:
-        """An error found elsewhere, which has its place already."""
-        self.failed = True
+        """A problem found elsewhere, which has its place already."""
+        self.failed = self.failed or problem.severity == "error"
         self._problems.append(problem)
 
     @property
@@ -53,6 +53,15 @@ class Report:
     def line(self, path: KeyPath) -> int:
         """The line of the value at ``path``, from 1."""
         return self._tree.place(path).line
+
+    def origin(self, path: KeyPath) -> str | None:
+        """The variables that set something at ``path`` or within it, if any did."""
+        names = {name for at, name in self._origins.items() if at[: len(path)] == path}
+        return ", ".join(sorted(names)) or None
+
+    def shows_key(self, path: KeyPath) -> bool:
+        """Whether an excerpt would show the key at ``path``, so that a message may name it, too."""
+        return self._tree.source.shows(self._tree.place(path, key=True).line, str(path[-1]))
 
     @property
     def problems(self) -> tuple[Problem, ...]:

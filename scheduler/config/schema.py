@@ -1,6 +1,6 @@
 """The shape of the file: which keys there are, what each may hold, and the JSON Schema made of it.
 
-Only what one place of the file alone can tell. What needs two is in `crosscheck`; single values are in
+Only what one place of the file alone can tell. What needs two is in `shapes` and `names`; single values are in
 `spelling`.
 """
 
@@ -31,6 +31,11 @@ from scheduler.config.spelling import (
     Text,
 )
 from scheduler.config.words import LARGEST_PORT
+from scheduler.model.firmware import SIMULATED
+
+MOST_SEASONS = 50
+MOST_PERIODS = 100
+"""More than any tariff has, and few enough that a hostile file is judged in a second."""
 
 
 class Section(BaseModel):
@@ -42,7 +47,7 @@ class Section(BaseModel):
 class Site(Section):
     """Where the battery stands."""
 
-    name: Text = Field(description="What you call the place.")
+    name: Text = Field("Home", description="What you call the place.")
     timezone: Text = Field(
         description="The time zone of the tariff, like America/Los_Angeles; wins over the machine's."
     )
@@ -50,6 +55,14 @@ class Site(Section):
 
 class Gateway(Section):
     """Which gateway, how to reach it and as whom."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"type": {"const": "simulated"}}},
+            "then": {"properties": {"firmware": {"enum": list(SIMULATED)}}},
+            "else": {"required": ["host", "username"], "not": {"required": ["firmware"]}},
+        }
+    )
 
     type: Literal["local", "simulated"] = Field(
         description="local: the gateway in your network; simulated: a dry run, the other keys may stay."
@@ -62,7 +75,9 @@ class Gateway(Section):
     certificate: Text = Field(
         "powerwall.pem", description="Written by `tou-scheduler trust`; relative to this file."
     )
-    username: Literal["installer", "customer"] | None = Field(None, description="As whom to log in.")
+    username: Literal["installer", "customer"] | None = Field(
+        None, description="As whom to log in; a customer may read and not switch."
+    )
     email: Text | None = Field(None, description="The gateway asks for one at each login; any will do.")
     password: SecretStr | None = None
     force_sm_off: bool = Field(
@@ -70,8 +85,7 @@ class Gateway(Section):
         description="Log in even if that stops a battery in use (README, POST /api/login/Basic).",
     )
     reserve_gap: Literal["81-99", "none"] = Field(
-        "81-99",
-        description="Reserves that the gateway does not keep; none if yours keeps them all.",
+        "81-99", description="Reserves that the gateway does not keep; none if yours keeps them all."
     )
     firmware: Text | None = Field(None, description="Which firmware is simulated; only for type simulated.")
 
@@ -114,12 +128,16 @@ class Tariff(Section):
     effective: DateWord | None = Field(None, description="Since when they hold, like 2018-04-01.")
     currency: Text | None = Field(None, description="Of the prices, like USD.")
     holidays: Holidays | None = None
-    seasons: dict[Text, Season] | None = Field(None, description="Names for stretches of the year.")
-    periods: list[Period] = Field(min_length=1)
+    seasons: dict[Text, Season] | None = Field(
+        None, max_length=MOST_SEASONS, description="Names for stretches of the year."
+    )
+    periods: list[Period] = Field(min_length=1, max_length=MOST_PERIODS)
 
 
 class Ask(Section):
     """A mode, a reserve, or both; what is left out is left alone."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     mode: ModeWord | None = Field(None, description="The operation mode.")
     reserve: Percent | None = Field(None, description="Kept for an outage, in percent as the app shows it.")
@@ -127,6 +145,8 @@ class Ask(Section):
 
 class If(Section):
     """Live conditions; all that are given must hold."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     charge_below: Percent | None = Field(None, description="State of charge, percent as the app shows it.")
     charge_above: Percent | None = Field(None, description="State of charge, percent as the app shows it.")
@@ -179,7 +199,7 @@ class File(Section):
     """The whole file."""
 
     version: Annotated[Literal[1], BeforeValidator(lambda v: v if v is not True else "true")] = Field(
-        description="Of this language."
+        description="Of this language; it is 1."
     )
     site: Site
     gateway: Gateway

@@ -7,8 +7,8 @@ puts a value into a message, because any of them may be a password.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from scheduler.config import lines
 from scheduler.config.problems import Problem
-from scheduler.config.schema import Ask, Gateway, Site
+from scheduler.config.schema import Ask, File, Gateway, Site
 from scheduler.config.spelling import DriftWord
 from scheduler.config.words import did_you_mean
 
@@ -25,7 +25,9 @@ PREFIX = "TOU_"
 SECRET_NAME = "gateway_password"  # noqa: S105 - the name of a file, not what is in it
 PASSWORD: lines.KeyPath = ("gateway", "password")
 
-_NOT_SETTINGS = frozenset({"TOU_CONFIG"})  # names the file itself; the command line reads it
+# The command line reads the one, which names the file. Kubernetes gives the others to all neighbours of a
+# service that is called tou-scheduler.
+_NO_SETTING = re.compile(r"TOU_CONFIG|TOU_SCHEDULER_.*", re.IGNORECASE)
 # The environment knows only text; these read it the way the file does.
 _NOT_TEXT = frozenset({("gateway", "port"), ("gateway", "force_sm_off"), ("default", "reserve")})
 _LONGEST_SECRET_BYTES = 4096
@@ -45,6 +47,13 @@ class Overridable(BaseSettings):
     verify_every: str | None = None
 
 
+_SECTIONS: dict[str, type[BaseModel]] = {"site": Site, "gateway": Gateway, "default": Ask}
+_PATHS: list[lines.KeyPath] = [
+    *((name, key) for name, section in _SECTIONS.items() for key in section.model_fields),
+    *((name,) for name in Overridable.model_fields if name not in _SECTIONS),
+]
+
+
 class _Environment(EnvSettingsSource):
     """pydantic-settings' own reader, for an environment that is handed in."""
 
@@ -56,38 +65,35 @@ class _Environment(EnvSettingsSource):
         return {name.lower(): value for name, value in self._environ.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """The values that won. ``origins`` names the variable or secret of each that is not the file's."""
-
-    root: dict[str, Any] = field(repr=False)  # the password is among them
-    origins: dict[lines.KeyPath, str]
-
-
 def settle(
     root: dict[str, Any], environ: Mapping[str, str] | None, secret_directories: Sequence[Path] | None
-) -> tuple[Settled, list[Problem]]:
-    """Lay environment and secrets over the file's values; later wins. Gives what is wrong with either, too.
+) -> tuple[dict[str, Any], dict[lines.KeyPath, str], list[Problem]]:
+    """Lay environment and secrets over the file's values; later wins.
+
+    Gives the values that won, the name of the variable or secret of each that is not the file's, and what is wrong.
 
     ``environ`` is the process's own unless given. ``secret_directories`` are $CREDENTIALS_DIRECTORY (systemd)
     and /run/secrets (Docker) unless given; of several secrets the first is taken.
     """
     environ = os.environ if environ is None else environ
     if secret_directories is None:
-        credentials = environ.get("CREDENTIALS_DIRECTORY")
-        secret_directories = [*([Path(credentials)] if credentials else []), _RUN_SECRETS]
-    known = {_variable(path): path for path in _leaves(Overridable, ())}
+        secret_directories = _secret_directories(environ)
+    known = {_variable(path): path for path in _PATHS}
     given = {
         name: value
         for name, value in environ.items()
-        if name.upper().startswith(PREFIX) and name not in _NOT_SETTINGS
+        if name.upper().startswith(PREFIX) and not _NO_SETTING.fullmatch(name)
     }
     problems = [_unknown(name, known) for name in given if name.upper() not in known]
     # A container's composition passes variables on that are not set as empty ones.
     said = {name: value for name, value in given.items() if name.upper() in known and value}
     layers: dict[lines.KeyPath, tuple[Any, str]] = {}
-    for path, value in _values(_Environment(said)(), ()):
-        name = _variable(path)
+    nested = _Environment(said)()
+    for name in said:
+        path = known[name.upper()]
+        value: Any = nested
+        for step in path:
+            value = value[step]
         layers[path] = (lines.scalar(value) if path in _NOT_TEXT else value, name)
     for directory in secret_directories:
         secret, wrong = _secret(directory / SECRET_NAME)
@@ -96,40 +102,35 @@ def settle(
             layers[PASSWORD] = (secret, str(directory / SECRET_NAME))
         if secret is not None or wrong:
             break
-    return Settled(
-        root=_laid_over(root, layers), origins={p: origin for p, (_, origin) in layers.items()}
-    ), problems
+    return _laid_over(root, layers), {path: origin for path, (_, origin) in layers.items()}, problems
 
 
-def _leaves(model: type[BaseModel], path: lines.KeyPath) -> Iterator[lines.KeyPath]:
-    for name, about in model.model_fields.items():
-        sections = [t for t in getattr(about.annotation, "__args__", ()) if isinstance(t, type)]
-        section = next((t for t in sections if issubclass(t, BaseModel)), None)
-        if section is None:
-            yield (*path, name)
-        else:
-            yield from _leaves(section, (*path, name))
+def secret_files() -> list[Path]:
+    """Where a password may lie for this process, the first one counts; none of them need exist."""
+    return [directory / SECRET_NAME for directory in _secret_directories(os.environ)]
+
+
+def _secret_directories(environ: Mapping[str, str]) -> list[Path]:
+    credentials = environ.get("CREDENTIALS_DIRECTORY")
+    return [*([Path(credentials)] if credentials else []), _RUN_SECRETS]
 
 
 def _variable(path: lines.KeyPath) -> str:
-    return PREFIX + "__".join(str(step) for step in path).upper()
+    return PREFIX + "__".join(map(str, path)).upper()
 
 
 def _unknown(name: str, known: Mapping[str, lines.KeyPath]) -> Problem:
+    """An error if it was probably meant for us; else a warning, since other programs may use such names, too."""
     hint = did_you_mean(name, known)
-    if name.upper().startswith(("TOU_RULES", "TOU_TARIFF")):
+    section = name.upper().removeprefix(PREFIX).partition("__")[0].lower()
+    if section in ("rules", "tariff"):
         hint = "rules and tariff are set in the file only, where each line can be shown"
-    elif name.upper().removeprefix(PREFIX) in ("SITE", "GATEWAY", "DEFAULT"):
+    elif name.upper() == PREFIX + section.upper() and section in _SECTIONS:
         hint = f"name one value, like {name.upper()}__..."
-    return Problem(message="this environment variable is not a setting", file=name, hint=hint or "unset it")
-
-
-def _values(nested: Mapping[str, Any], path: lines.KeyPath) -> Iterator[tuple[lines.KeyPath, Any]]:
-    for name, value in nested.items():
-        if isinstance(value, Mapping):
-            yield from _values(value, (*path, name))
-        else:
-            yield (*path, name), value
+    message = "this environment variable is not a setting"
+    if hint or section in File.model_fields:
+        return Problem(message=message, file=name, hint=hint or "unset it")
+    return Problem(severity="warning", message=message, file=name, hint="it is ignored")
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
@@ -160,14 +161,10 @@ def _secret(path: Path) -> tuple[str | None, list[Problem]]:
 def _laid_over(root: dict[str, Any], layers: Mapping[lines.KeyPath, tuple[Any, str]]) -> dict[str, Any]:
     """A copy of ``root`` with the layers in it. What is no section is left as it is, to be refused."""
     result = dict(root)
-    for path, (value, _) in layers.items():
-        section = result
-        for step in path[:-1]:
-            inner = section.get(str(step), {})
-            section[str(step)] = inner = dict(inner) if isinstance(inner, dict) else inner
-            section = inner
-            if not isinstance(section, dict):
-                break
-        else:
-            section[str(path[-1])] = value
+    for (name, *key), (value, _) in layers.items():
+        section = result.get(str(name), {})
+        if not key:
+            result[str(name)] = value
+        elif isinstance(section, dict):
+            result[str(name)] = {**section, key[0]: value}
     return result

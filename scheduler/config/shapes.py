@@ -1,20 +1,25 @@
 """Which keys go together: a rule is a window or a moment, a gateway is local or simulated.
 
-Only inside one section; what needs the tariff is in `names`, `coverage` and `silence`.
+Only inside one section; what needs the tariff is in `names`, `coverage` and `outlook`.
 """
 
 from __future__ import annotations
 
 from scheduler.config.draft import Draft
 from scheduler.config.lines import KeyPath
+from scheduler.config.problems import quoted
 from scheduler.config.report import Report
-from scheduler.config.schema import Ask, Gateway, If, Period, Rule
-from scheduler.plan.calendar import MINUTES_PER_DAY
+from scheduler.config.schema import Ask, Gateway, If, Rule
+from scheduler.config.words import did_you_mean
+from scheduler.model.firmware import SIMULATED
 
 GAP = (80, 100)
 """Above the first and below the second, gateways since firmware 25.18.4 keep no reserve: they round to 80 or
 to 100, or answer with an error (evcc meter/powerwall.go, batpred issue 4976, Home Assistant issue 149420).
 """
+
+WHOLE = 100
+"""A full battery, in percent."""
 
 _OF_WINDOWS = ("early", "late", "on_drift")
 _OF_MOMENTS = ("at", "install", "done_by")
@@ -27,8 +32,6 @@ def check_shapes(draft: Draft, report: Report) -> None:
         _check_gateway(report, draft.gateway)
     if draft.default is not None:
         _check_ask(report, draft.default, ("default",), gap=gap)
-    for index, period in draft.periods.items():
-        _check_hours(report, period, ("tariff", "periods", index))
     for index, rule in draft.rules.items():
         path: KeyPath = ("rules", index)
         if not report.is_broken(path):
@@ -37,7 +40,6 @@ def check_shapes(draft: Draft, report: Report) -> None:
             _check_ask(report, rule.setpoint, (*path, "set"), gap=gap)
         if rule.condition is not None:
             _check_condition(report, rule.condition, (*path, "if"))
-        _check_hours(report, rule, path)
 
 
 def _check_gateway(report: Report, gateway: Gateway) -> None:
@@ -46,11 +48,18 @@ def _check_gateway(report: Report, gateway: Gateway) -> None:
             if getattr(gateway, key) is None:
                 hint = "a name or an address, like powerwall" if key == "host" else "installer or customer"
                 report.error(("gateway",), f"a local gateway needs '{key}'", hint)
+        if gateway.username == "customer":
+            message = "a customer may read the gateway, and cannot switch it"
+            report.warn(("gateway", "username"), message, "log in as installer, or expect refusals")
         if gateway.firmware is not None:
             hint = "remove it: a local gateway tells its firmware itself"
             report.error(
                 ("gateway", "firmware"), "only a simulated gateway is given a firmware", hint, at_key=True
             )
+    elif gateway.firmware is not None and gateway.firmware not in SIMULATED:
+        hint = did_you_mean(gateway.firmware, SIMULATED) or f"known here: {', '.join(SIMULATED)}"
+        message = f"no simulated gateway has firmware {quoted(gateway.firmware)}"
+        report.error(("gateway", "firmware"), message, hint)
     port_of_host = gateway.host[1] if gateway.host is not None else None
     if gateway.port is not None and port_of_host not in (None, gateway.port):
         report.error(("gateway", "port"), f"host says port {port_of_host} already", "remove one of them")
@@ -65,7 +74,8 @@ def _check_kind(report: Report, rule: Rule, path: KeyPath) -> None:
         for key in _OF_MOMENTS:
             if key in given:
                 message = f"'{key}' belongs to a rule with 'do', and this one has 'set'"
-                report.error((*path, key), message, _moment_hint(key), at_key=True)
+                hint = "say when with during, hours, days, season or dates" if key == "at" else "remove it"
+                report.error((*path, key), message, hint, at_key=True)
     elif rule.do is not None:
         for key in _OF_WINDOWS:
             if key in given:
@@ -75,10 +85,6 @@ def _check_kind(report: Report, rule: Rule, path: KeyPath) -> None:
             report.error(path, "a rule with 'do' needs 'at'", "say when, like at: 45m before on_peak starts")
     else:
         report.error(path, "a rule needs 'set' or 'do'", "say what it is for, like set: {mode: backup}")
-
-
-def _moment_hint(key: str) -> str:
-    return "say when with during, hours, days, season or dates" if key == "at" else "remove it"
 
 
 def _check_ask(report: Report, ask: Ask, path: KeyPath, *, gap: bool) -> None:
@@ -101,20 +107,6 @@ def _check_condition(report: Report, condition: If, path: KeyPath) -> None:
     if below is not None and above is not None and above >= below:
         message = f"a charge is never above {above:g} and below {below:g}"
         report.error((*path, "charge_above"), message, "charge_above must be less than charge_below")
-
-
-def _check_hours(report: Report, section: Period | Rule, path: KeyPath) -> None:
-    """Ranges of one list must not overlap, nor reach into each other over midnight if every day has them."""
-    hours = section.hours or []
-    in_order = sorted(range(len(hours)), key=lambda n: hours[n].start_minute)
-    taken_until = 0
-    if hours and section.days is None:
-        taken_until = max(one.end_minute for one in hours) - MINUTES_PER_DAY
-    for n in in_order:
-        if len(hours) > 1 and hours[n].start_minute < taken_until:
-            report.error(
-                (*path, "hours", n),
-                "these hours overlap others of the list",
-                "let one end where the next starts",
-            )
-        taken_until = max(taken_until, hours[n].end_minute)
+    elif below == 0 or above == WHOLE:
+        key, message = ("charge_below", "below 0") if below == 0 else ("charge_above", "above 100")
+        report.error((*path, key), f"a charge is never {message}", "both bounds are exclusive")

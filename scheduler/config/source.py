@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import string
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -24,12 +23,25 @@ HIDDEN = "<hidden>"
 
 # YAML 1.1 and libyaml end a line at each of these; the line numbers of the parser and ours must agree.
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-# The key may be misspelt, which is just when its line is shown.
-_SECRET_KEY = re.compile(
-    r"""(?ix) (?: pas+[wp] | pwd | secret | token | serial | e-?mail ) [\w'"-]{0,40} \s{0,40} (:) (?=\s|["']|$)"""
+# Anything that may be meant for a password, wherever it stands: nothing after it is shown.
+_SECRET = re.compile(
+    r"""(?ix) pas+w | passo
+    | (?: ^ | [{,?\#] | -\s ) \s* ["']? (?: pass | p?wd | pw | \w*secret | \w*token | serial | e-?mail ) (?![a-z])
+    | (?: pass | pwd | pw | secret | token | serial | e-?mail ) [\w'"-]{0,40} \s{0,40} [:=]"""
 )
-_KEY_CHARACTERS = "'\"-_" + string.ascii_letters
-_SECRET_QUESTION = re.compile(r"(?i)^\s*\?\s.*(?:pas+[wp]|pwd|secret|token|serial|e-?mail)")
+_KEY_REST = re.compile(r"""[\w'"-]*\s{0,40}:?""")
+
+# The section where a password is likely to stand under a key that nobody foresaw, its name misspelt or not.
+_GATEWAY = re.compile(r"""(?i)(?:^|[{,])\s*["']?(?:gat\w{0,12}|g\w{0,8}w\w{0,8}y)["']?\s*:(?=\s|$)\s*\{?""")
+_PAIR = re.compile(
+    r"""\s*\{?\s*["']?(?P<key>[\w-]+)["']?\s*:
+    (?:\s+ (?P<value> "[^"]*" | '[^']*' | [^\s,{}\[\]"'\#&*!|>@]+ (?:@[^\s,{}\[\]"'\#]+)? ) )?
+    \s* (?: , | \}+\s*$ | $ | (?=\#) )""",
+    re.VERBOSE,
+)
+_SHOWN = re.compile("type|host|port|server_name|certificate|username|force_sm_off|reserve_gap|firmware")
+_NOWHERE = 1 << 20
+"""Deeper than any line is indented: outside of every section."""
 
 
 class Place(NamedTuple):
@@ -53,6 +65,12 @@ class Source:
     ) -> Problem:
         """A problem at a place of this file, with its excerpt."""
         line, column, width = place
+        if line >= len(self._lines):  # the parser's end of the text may lie behind all of its lines
+            line = len(self._lines)
+            while line > 1 and not self._lines[line - 1].strip():
+                line -= 1
+            if line < place.line:
+                column, width = len(self._lines[line - 1]) + 1, 1
         excerpt = tuple(self._shown[max(0, line - 2) : line])
         room = len(excerpt[-1]) - column + 1 if excerpt else 1
         return Problem(
@@ -67,32 +85,76 @@ class Source:
         )
 
     def hides(self, line: int) -> bool:
-        """Whether this line (from 1) holds a secret, so that no message may quote from it."""
-        return line <= len(self._shown) and HIDDEN in self._shown[line - 1]
+        """Whether something of this line (from 1) is hidden, so that no message may quote from it."""
+        return line <= len(self._shown) and self._shown[line - 1] != self._lines[line - 1]
+
+    def shows(self, line: int, text: str) -> bool:
+        """Whether this text of this line (from 1) may be quoted in a message."""
+        return not self.hides(line) or text in self._shown[line - 1]
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return _LINE_END.split(self.text)
 
     @cached_property
     def _shown(self) -> list[str]:
         """The lines as they may be shown."""
         shown: list[str] = []
-        deeper_than = -1  # while a secret goes on over several lines: how far its key is indented
-        for line in _LINE_END.split(self.text):
+        gateway_indent = secret_indent = _NOWHERE
+        for line in self._lines:
             indent = len(line) - len(line.lstrip())
-            if deeper_than >= 0 and (indent > deeper_than or not line.strip()):
-                shown.append(" " * indent + HIDDEN if line.strip() else "")
+            if not line.strip(" \t,]}"):
+                shown.append(line)
                 continue
-            deeper_than = -1
-            if key := _SECRET_KEY.search(line):
-                inside_braces = "{" in line[: key.start()] or "[" in line[: key.start()]
-                start = len(line[: key.start()].rstrip(_KEY_CHARACTERS))
-                deeper_than = indent if inside_braces else start
-                rest = line[key.end(1) :].strip()
-                shown.append(f"{line[: key.end(1)]} {HIDDEN}" if rest and rest[0] != "#" else line)
-            elif _SECRET_QUESTION.match(line):
-                deeper_than = indent - 1
+            in_gateway = indent > gateway_indent or (line[indent] == "#" and gateway_indent < _NOWHERE)
+            if not in_gateway:
+                gateway_indent = _NOWHERE
+            header = None if in_gateway else _GATEWAY.search(line)
+            if header is not None:
+                gateway_indent = indent
+                shown.append(_public(line[: header.end()]) + _known_pairs(line[header.end() :]))
+            elif in_gateway:
+                shown.append(_known_pairs(line))
+            elif indent > secret_indent or (indent == secret_indent and line[indent] == ":"):
                 shown.append(" " * indent + HIDDEN)
             else:
-                shown.append(line)
+                secret_indent = indent if _SECRET.search(line) else _NOWHERE
+                shown.append(_public(line))
         return shown
+
+
+def _known_pairs(text: str) -> str:
+    """As much of a line of the gateway's section as is keys that we know, each with a single word.
+
+    An e-mail address keeps its width, so that a mark below the line still points at what it means.
+    """
+    shown, at = "", 0
+    while at < len(text) and (pair := _PAIR.match(text, at)):
+        start, end = pair.span("value")
+        if pair["key"] == "email":
+            shown += (
+                f"{text[at:start]}{'*' * (end - start)}{text[end : pair.end()]}" if pair["value"] else pair[0]
+            )
+        elif _SHOWN.fullmatch(pair["key"]) and not re.search(r"[\s@]", pair["value"] or ""):
+            shown += pair[0]
+        else:
+            break
+        at = pair.end()
+    rest = text[at:].rstrip()
+    if shown and rest.startswith("#"):
+        return shown
+    name = re.match(r"""\s*(?:["']?[\w-]+["']?\s*:(?=\s|$)\s?)?""", rest)
+    named = name[0] if name else ""
+    return shown + named + (HIDDEN if rest != named else "")
+
+
+def _public(text: str) -> str:
+    """A text up to the first word that may be the name of a secret."""
+    if not (secret := _SECRET.search(text)):
+        return text
+    name = _KEY_REST.match(text, secret.end())
+    end = name.end() if name else secret.end()
+    return f"{text[:end].rstrip()} {HIDDEN}" if text[end:].strip() else text
 
 
 def read(path: Path) -> Source:
@@ -124,7 +186,7 @@ def _read_bytes(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise refusal(
-            "there is no such file", "give its name with --config, or write one with `tou-scheduler init`"
+            "there is no such file", "give its name with --config, or copy config/tou.yaml from the project"
         ) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None

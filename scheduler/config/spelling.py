@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from scheduler.config import words
 from scheduler.plan.calendar import DateSpan, Hours, YearSpan
@@ -72,6 +73,16 @@ def _pattern(pattern: str, *examples: str) -> dict[str, Any]:
 
 def _listed(value: object) -> object:
     return value if isinstance(value, list) else [value]
+
+
+class _OneOrMore:
+    """Says in the JSON Schema that a single entry may stand without its list."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        many = handler(schema)
+        return {"anyOf": [many["items"], many]}
 
 
 # JSON Schema's patterns cannot be told to forget about case.
@@ -138,22 +149,9 @@ HostWord = Annotated[
     _meaning(words.host, "powerwall"),
     WithJsonSchema(_pattern(words.HOST, "powerwall")),
 ]
-Some = Field(min_length=1)
-Names = Annotated[
-    list[Text], Some, BeforeValidator(_listed, json_schema_input_type=Text | Annotated[list[Text], Some])
-]
-HoursList = Annotated[
-    list[HoursWord],
-    Some,
-    BeforeValidator(_listed, json_schema_input_type=HoursWord | Annotated[list[HoursWord], Some]),
-]
-DaysList = Annotated[
-    list[DayWord],
-    Some,
-    BeforeValidator(_listed, json_schema_input_type=DayWord | Annotated[list[DayWord], Some]),
-]
-DatesList = Annotated[
-    list[DatesWord],
-    Some,
-    BeforeValidator(_listed, json_schema_input_type=DatesWord | Annotated[list[DatesWord], Some]),
-]
+Item = TypeVar("Item")
+Listed = Annotated[list[Item], Field(min_length=1, max_length=100), BeforeValidator(_listed), _OneOrMore()]
+Names = Listed[Text]
+HoursList = Listed[HoursWord]
+DaysList = Listed[DayWord]
+DatesList = Listed[DatesWord]

@@ -14,78 +14,30 @@ from scheduler.config.source import Place, Source
 # Everything that YAML allows in a file (yaml.org/spec/1.2.2, 5.1) is outside of this set.
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+_BRACKETS = "check the brackets"
+_SAME_COLUMN = "begin keys of one mapping in the same column"
+
 # Part of the parser's sentence, whether the place is where the thing began, our sentence, what to do.
 _SENTENCES = (
-    (
-        "mapping values are not allowed",
-        False,
-        "a second ': ' on this line, or a line indented too far",
-        "put text that holds ': ' in quotes; begin keys of one mapping in the same column",
-    ),
-    (
-        "unexpected end of stream",
-        True,
-        "a quote is opened here and never closed",
-        "close it with the same quote",
-    ),
-    (
-        "expected ',' or '}'",
-        True,
-        "this '{' is not closed, or a comma is missing after it",
-        "check the brackets",
-    ),
-    (
-        "expected ',' or ']'",
-        True,
-        "this '[' is not closed, or a comma is missing after it",
-        "check the brackets",
-    ),
-    (
-        "expected key",
-        False,
-        "this line does not fit the lines above it",
-        "begin keys of one mapping in the same column",
-    ),
-    (
-        "expected <block end>",
-        False,
-        "this line does not fit the lines above it",
-        "begin keys of one mapping in the same column",
-    ),
-    (
-        "expected '-' indicator",
-        False,
-        "this line does not fit the list above it",
-        "begin each entry of a list with '- ' in the same column",
-    ),
-    (
-        "block sequence entries are not allowed",
-        False,
-        "a list cannot begin here",
-        "put the '- ' on a line of its own, below the key",
-    ),
+    ("mapping values are not allowed", False, "a second ': ' on this line, or a line indented too far",
+     f"put text that holds ': ' in quotes; {_SAME_COLUMN}"),
+    ("unexpected end of stream", True, "a quote is opened here and never closed", "close it with the same quote"),
+    ("expected ',' or '}'", True, "this '{' is not closed, or a comma is missing after it", _BRACKETS),
+    ("expected ',' or ']'", True, "this '[' is not closed, or a comma is missing after it", _BRACKETS),
+    ("expected key", False, "this line does not fit the lines above it", _SAME_COLUMN),
+    ("expected <block end>", False, "this line does not fit the lines above it", _SAME_COLUMN),
+    ("expected '-' indicator", False, "this line does not fit the list above it",
+     "begin each entry of a list with '- ' in the same column"),
+    ("block sequence entries are not allowed", False, "a list cannot begin here",
+     "put the '- ' on a line of its own, below the key"),
     ("find expected ':'", True, "a key without ': '", "write 'key: value', with a space after the colon"),
-    (
-        "unknown escape character",
-        False,
-        "an unknown escape after the backslash",
-        "use single quotes, in which a backslash is only a backslash",
-    ),
-    (
-        "undefined tag handle",
-        False,
-        "a tag (!) is not allowed",
-        "write plain text, numbers, lists and mappings",
-    ),
+    ("unknown escape character", False, "an unknown escape after the backslash",
+     "use single quotes, in which a backslash is only a backslash"),
+    ("undefined tag handle", False, "a tag (!) is not allowed", "write plain text, numbers, lists and mappings"),
     ("alphabetic or numeric character", False, "'*' or '&' cannot begin a value", "put the text in quotes"),
     ("expected node content", False, "a value is missing here", "check the brackets and commas"),
-    (
-        "document start",
-        False,
-        "this does not belong to what stands above it",
-        "check brackets and indentation",
-    ),
-)
+    ("document start", False, "this does not belong to what stands above it", "check brackets and indentation"),
+)  # fmt: skip
 
 _UNREADABLE = "this cannot be read as YAML"
 _LOOK = "look at this line and the one above it; text with special characters needs quotes"

@@ -1,7 +1,7 @@
 """The small languages inside the file: hours, durations, dates, days, `45m before x ends`, hosts.
 
 Each function takes the text of one value and gives what it means, or raises WordError. Where the text stood,
-and whether the names in it exist, is not known here; see `crosscheck`.
+and whether the names in it exist, is not known here; see `names`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from scheduler.plan.calendar import MINUTES_PER_DAY, DateSpan, Hours, YearSpan
 from scheduler.plan.rules import ClockTime, Relative
 
 CLOCK = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]"
-HOURS = rf"{CLOCK}\s*-\s*(?:{CLOCK}|24:00)"
+HOURS = rf"\s*{CLOCK}\s*-\s*(?:{CLOCK}|24:00)\s*"
 DURATION = r"(?=[0-9])(?:[0-9]{1,4}h)?(?:[0-9]{1,5}m)?(?:[0-9]{1,6}s)?"
 _DAY = r"[A-Za-z]{3,9} [0-9]{1,2}"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 MONTH_DAY = _DAY
-DATES = rf"(?:{_DATE}(?: to {_DATE})?|{_DAY}(?: to {_DAY})?)"
+DATES = rf"\s*(?:{_DATE}(?:\s* to \s*{_DATE})?|{_DAY}(?:\s* to \s*{_DAY})?)\s*"
 AT = rf"(?:{CLOCK}|(?:{DURATION} (?:before|after) )?\S.* (?:starts|ends))"
 HOST = r"\[?[A-Za-z0-9._:%-]+\]?(?::[0-9]{1,5})?"
 
@@ -63,22 +63,36 @@ def did_you_mean(word: str, options: Iterable[str]) -> str | None:
 @lru_cache(maxsize=4096)
 def hours(text: str) -> Hours:
     """``HH:MM-HH:MM``; may cross midnight and may end at 24:00."""
-    start_text, dash, end_text = (part.strip() for part in text.partition("-"))
-    if not dash:
-        raise WordError(f"{quoted(text)} is not a range of hours", "write it like '14:00-20:00'")
+    if not re.fullmatch(HOURS, text):
+        raise WordError(f"{quoted(text)} is not a range of hours", _meant_hours(text) or _HOURS_HINT)
+    start_text, _, end_text = (part.strip() for part in text.partition("-"))
     start, end = _minute(start_text), MINUTES_PER_DAY if end_text == "24:00" else _minute(end_text)
     if start == end:
         raise WordError(f"{quoted(text)} starts where it ends", "write '00:00-24:00' for the whole day")
     return Hours(start, end if end > start else end + MINUTES_PER_DAY)
 
 
+_HOURS_HINT = "write it like '14:00-20:00'; hours are from 00:00 to 23:59, and can end at 24:00"
+
+
+def _meant_hours(text: str) -> str | None:
+    """A hint for hours in another notation: 2pm-8pm, 14-20, 14.00 to 20.00, dashes and quotes of a word processor."""
+    plain = re.sub(r"[^0-9a-z:.-]", "", re.sub(r"\bto\b|[\u2012-\u2015\u2212]", "-", text.lower()))
+    one = r"([0-9]{1,2})(?:[:.]([0-9]{2}))?(am|pm)?"
+    found = re.fullmatch(f"{one}-{one}", plain)
+    if found is None or (found[6] and not found[3]):
+        return None
+    times = []
+    for shown, minute, half in (found.group(1, 2, 3), found.group(4, 5, 6)):
+        hour = int(shown) % 12 + 12 * (half == "pm") if half else int(shown)
+        times.append(f"{hour:02}:{minute or '00'}")
+    meant = "-".join(times)
+    return f"did you mean {quoted(meant)}?" if re.fullmatch(HOURS, meant) else None
+
+
 def _minute(text: str) -> int:
     if not re.fullmatch(CLOCK, text):
-        hint = (
-            "write it like '07:15'; only hours can end at 24:00"
-            if text == "24:00"
-            else "write it like '07:15'"
-        )
+        hint = "write it like '07:15'" + ("; only hours can end at 24:00" if text == "24:00" else "")
         raise WordError(f"{quoted(text)} is not a time of the day", hint)
     hour, _, minute = text.partition(":")
     return int(hour) * 60 + int(minute)
@@ -196,9 +210,21 @@ def host(text: str) -> tuple[str, int | None]:
         r"(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_-]+)*\.?", name
     ):
         raise WordError(f"{quoted(text)} is not a host", _HOST_HINT)
+    elif not all(map(_spells_a_name, name.split("."))):
+        raise WordError(f"{quoted(text)} is not a host: what follows xn-- spells no name", _HOST_HINT)
     if port and not (port.isdigit() and 1 <= int(port) <= LARGEST_PORT):
         raise WordError(f"{quoted(text)} has no port from 1 to {LARGEST_PORT}", _HOST_HINT)
     return name, int(port) if port else None
+
+
+def _spells_a_name(label: str) -> bool:
+    """Whether a part of a name that claims to hold other letters than ASCII (RFC 3490, `xn--`) really does."""
+    if not label.lower().startswith("xn--"):
+        return True
+    try:
+        return bool(label.encode("ascii").decode("idna"))
+    except UnicodeError:
+        return False
 
 
 _HOST_HINT = "give a name or an address without https://, like 'powerwall' or '192.168.1.20'"

@@ -43,6 +43,11 @@ class Agenda:
         """Whether it is fresh enough to decide by at ``now``."""
         return self.fine.start <= now and now + RENEW < self.fine.end
 
+    def boundary(self, now: datetime) -> datetime | None:
+        """Since when the setpoint of ``now`` holds; None if that lies further back than what was compiled."""
+        start = self.coarse.at(now).start
+        return None if start <= self.coarse.start else start
+
     def following(self, now: datetime) -> Segment | None:
         """The segment after the one that holds now, if the agenda reaches so far."""
         end = self.coarse.at(now).end

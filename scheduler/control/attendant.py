@@ -1,36 +1,29 @@
 """One cycle at the gateway: look as far as it is due, decide, carry out, and note what came of it.
 
-The only place that acts on a decision. What to decide is `decide`'s, how to switch `switch`'s, when to cycle `loop`'s.
+The only place that acts on a decision. What to decide is `decide`'s, how to switch `switch`'s, what the meters say
+`proof`'s, when to cycle `loop`'s.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 from scheduler.control.agenda import Agenda, Policy
-from scheduler.control.decide import Decision, GiveUp, Hold, Switch, View, Yield, decide
-from scheduler.control.effect import Effect, judge
+from scheduler.control.decide import Decision, Enforce, GiveUp, Hold, Switch, View, Yield, decide, strictest
 from scheduler.control.errands import Errands
 from scheduler.control.pacing import STEADY
-from scheduler.control.ports import MAY_HAVE_STOPPED, UNCOMMITTED, Clock, Gateway, Marks, Tell
+from scheduler.control.ports import UNCOMMITTED, Clock, Gateway, Marks, Tell
+from scheduler.control.proof import Proof
 from scheduler.control.session import Session, standstill
 from scheduler.control.state import State
 from scheduler.control.switch import Order, Procedure
-from scheduler.model.errors import GatewayError, Refused, Standstill
-from scheduler.model.events import (
-    Drifted,
-    EffectJudged,
-    Event,
-    FirmwareChanged,
-    FoundStopped,
-    GatewayBack,
-    GatewayLost,
-    PersonNeeded,
-    Switched,
-)
-from scheduler.model.evidence import Verdict
+from scheduler.control.trouble import trouble_of
+from scheduler.model.errors import GatewayError, NotCapable
+from scheduler.model.events import Drifted, FirmwareChanged, GatewayBack, Switched
+from scheduler.model.evidence import SwitchRecord, Verdict
 from scheduler.model.reading import Live
 from scheduler.model.setpoint import Setpoint
 from scheduler.model.timeline import DriftPolicy, Segment
@@ -46,94 +39,100 @@ class Attendant:
         self._marks = marks
         self._tell = tell
         self._jitter = jitter
-        self.state = State(started=clock.now())
+        self.state = State(started=clock.now(), boundary=clock.now())
         self._take(gateway)
 
     def _take(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._session = Session(gateway, self._clock, self._marks, self._tell)
         self._errands = Errands(gateway, self._session, self._clock, self._tell)
+        self._proof = Proof(gateway, self._session, self._clock, self._tell)
 
     async def renew(self, gateway: Gateway | None) -> None:
         """Another configuration is in force: forget what was latched, and take another gateway if one is given."""
+        self.state.pacing = self.state.pacing.unlatched()
         if gateway is not None:
             await self._gateway.close()
             self._take(gateway)
-        self.state.pacing = STEADY
+            self.state.pacing, self.state.identity, self.state.record = STEADY, None, None
         self.state.verify_s = self._clock.monotonic()
 
-    async def release(self) -> None:
-        """Leave the battery running."""
-        await self._session.release()
+    async def release(self) -> GatewayError | None:
+        """Leave the battery running; what kept it from that is returned."""
+        return await self._session.release()
 
     @property
     def due_s(self) -> float:
-        """When something wants attention next, by the monotonic clock; infinite if only the plan can say."""
-        state = self.state
-        wanted = [state.verify_s, state.effect_s, self._errands.look_s]
-        soonest_s = min(due_s for due_s in wanted if due_s is not None)
-        return max(soonest_s, state.pacing.resume_s)
+        """When something wants attention next, by the monotonic clock."""
+        wanted = [self.state.verify_s, self._proof.due_s, self._errands.look_s]
+        return max(min(due_s for due_s in wanted if due_s is not None), self.state.pacing.resume_s)
 
-    async def attend(self, agenda: Agenda) -> None:
-        """Do what is due now. Failures of the gateway end in ``state``, never in an exception."""
+    async def attend(self, agenda: Agenda, now: datetime) -> None:
+        """Do what is due ``now``. Failures of the gateway end in ``state``, never in an exception."""
+        self._aim(agenda, now)
         if self._clock.monotonic() < self.state.pacing.resume_s:
             return
         try:
-            await self._do(agenda)
+            await self._do(agenda, now)
         except GatewayError as failure:
             self._failed(failure)
+        else:
+            self._recovered()
         # Any call may have logged in, and so stopped the battery.
         error = await self._session.release()
         if error is not None:
             self._failed(error)
 
-    async def _do(self, agenda: Agenda) -> None:
+    async def _do(self, agenda: Agenda, now: datetime) -> None:
+        state = self.state
         await self._session.ensure_running()  # before anything else: a stop that we owe
-        looking = self._clock.monotonic() >= self.state.verify_s
-        segment = await self._aim(agenda, looking=looking)
-        known = self.state.record is not None or self.state.stands_still
-        actual = await self._look(agenda.policy) if looking and known else None
-        await self._carry_out(self._decide(agenda, actual), agenda.policy, segment)
-        await self._judge_effect(agenda.policy)
+        looking = self._clock.monotonic() >= state.verify_s
+        segment = agenda.coarse.at(now)
+        if segment.conditional and (looking or state.record is None):
+            state.held = segment.holding(await self._read_live(), state.held)
+            self._aim(agenda, now)
+        # A new target is not looked at first: its switch reads the gateway anyway.
+        actual = await self._look(agenda.policy) if looking and state.record is not None else None
+        await self._carry_out(self._decide(agenda, now, actual), agenda.policy, segment)
+        state.record = await self._proof.attend(state.record, every_s=agenda.policy.verify_s)
         await self._errands.attend(agenda.fine, self._read_live)
         self._note_identity()
 
-    async def _aim(self, agenda: Agenda, *, looking: bool) -> Segment:
+    def _aim(self, agenda: Agenda, now: datetime) -> None:
         """Find out what is desired now; a boundary, or another answer to an ``if``, makes a new target."""
-        state, now = self.state, self._clock.now()
+        state = self.state
         segment = agenda.coarse.at(now)
-        crossed = state.seen is None or segment.start > state.seen
-        if segment.conditional and (crossed or looking or state.live is None):
-            state.held = segment.holding(await self._read_live(), state.held)
         spoken = segment.spoken(state.live, state.held)
-        if crossed or spoken.setpoint != state.desired:
-            rules = tuple(claim.name for claim, _ in spoken.claims)
-            state.aim(spoken.setpoint, segment.start if crossed else now, rules)
+        if state.seen is None or segment.start > state.seen:
+            state.aim(spoken.setpoint, agenda.boundary(now) or now)
+            state.pacing = state.pacing.at_boundary()
+        elif spoken.setpoint != state.desired:
+            state.aim(spoken.setpoint, state.boundary if state.record is None else now)
+        state.rules = tuple(claim.name for claim, _ in spoken.claims)
         state.seen = now
-        return segment
 
     async def _read_live(self) -> Live:
-        self.state.live = await self._session.call(self._gateway.live)
+        self.state.live = await self._session.observe(self._gateway.live)
         return self.state.live
 
     async def _look(self, policy: Policy) -> Setpoint:
         """Read the gateway: firmware, whether it stands still, and what is set."""
         self._gateway.exchanges()  # a look is nobody's evidence
-        await self._session.identify()
+        with contextlib.suppress(NotCapable):
+            await self._session.observe(self._session.identify)
         self._note_identity()
-        running = await self._session.call(self._gateway.is_running)
-        if not running and MAY_HAVE_STOPPED not in self._marks:
+        if await self._session.stands_still():
             raise standstill()
         actual = await self._session.call(self._gateway.read)
         self.state.found(actual, self._clock.now())
         self.state.verify_s = self._clock.monotonic() + policy.verify_s
-        self._recovered()
         return actual
 
-    def _decide(self, agenda: Agenda, actual: Setpoint | None) -> Decision:
+    def _decide(self, agenda: Agenda, now: datetime, actual: Setpoint | None) -> Decision:
         latch = self.state.pacing.latch
-        spoken = agenda.fine.at(self._clock.now()).spoken(self.state.live, self.state.held)
-        policies = [claim.on_drift for claim, _ in spoken.claims if claim.on_drift is not None]
+        spoken = agenda.fine.at(now).spoken(self.state.live, self.state.held)
+        changed = self.state.desired.beyond(actual).given() if actual is not None else {}
+        policies = [claim.on_drift for claim, gave in spoken.claims if changed.keys() & gave]
         return decide(
             View(
                 desired=self.state.desired,
@@ -141,13 +140,16 @@ class Attendant:
                 verdict=self.state.verdict,
                 owed=UNCOMMITTED in self._marks,
                 refusal=None if latch is None else str(latch),
-                on_drift=policies[0] if policies else agenda.policy.on_drift,
+                on_drift=strictest([policy or agenda.policy.on_drift for policy in policies]),
             )
         )
 
     async def _carry_out(self, decision: Decision, policy: Policy, segment: Segment) -> None:
         match decision:
             case Switch():
+                await self._switch(policy, segment)
+            case Enforce(found):
+                self._tell_drift(found, "enforce")
                 await self._switch(policy, segment)
             case Yield(found, on_drift):
                 self._yield(found, on_drift)
@@ -158,110 +160,83 @@ class Attendant:
         state = self.state
         order = Order(
             desired=state.desired,
-            boundary=state.boundary or segment.start,
+            boundary=state.boundary,
             until=segment.end,
             rules=state.rules,
+            wary=state.trouble is not None,
         )
         came = await Procedure(
             order, gateway=self._gateway, session=self._session, clock=self._clock, marks=self._marks
         ).run()
-        news = came.record.verdict is not state.verdict
-        state.record = came.record
+        before, state.record, state.alert = state.verdict, came.record, None
         state.found(came.record.after, came.record.at)
-        if news:  # a repeat that ends like the one before is not told again
-            self._tell(Switched(at=came.record.at, record=came.record))
+        self._proof.expect(came.record)
+        if came.record.verdict is not before or (came.record.verdict.good and came.record.attempts):
+            self._tell_record(came.record)  # a repeat that fails like the one before is not told again
+        if isinstance(came.error, NotCapable):
+            state.pacing = state.pacing.latched(came.error)
         if came.error is not None:
             raise came.error
-        now_s = self._clock.monotonic()
-        state.verify_s = now_s + policy.verify_s
-        state.effect_s = now_s + self._gateway.pace.effect_grace_s if came.record.verdict.good else None
-        self._recovered()
+        state.verify_s = self._clock.monotonic() + policy.verify_s
 
     def _yield(self, found: Setpoint, on_drift: DriftPolicy) -> None:
-        state = self.state
-        if state.record is None or state.verdict is Verdict.DRIFTED:
+        record = self.state.record
+        if record is None or (record.verdict is Verdict.DRIFTED and record.after == found):
             return  # said once
-        now = self._clock.now()
-        self._tell(Drifted(at=now, expected=state.desired, found=found, policy=on_drift))
-        state.record = replace(
-            state.record,
+        self._tell_drift(found, on_drift)
+        self.state.record = replace(
+            record,
             verdict=Verdict.DRIFTED,
-            at=now,
+            at=self._clock.now(),
             after=found,
+            attempts=0,
             steps=(),
             message=f"somebody changed it to {found}; that stands until the next boundary",
         )
-        state.effect_s = None
-        self._tell(Switched(at=now, record=state.record))
+        if on_drift == "notify":
+            self.state.alert = self.state.record.message
+        self._proof.expect(self.state.record)
+        self._tell_record(self.state.record)
 
-    async def _judge_effect(self, policy: Policy) -> None:
-        state = self.state
-        now_s = self._clock.monotonic()
-        if state.effect_s is None or now_s < state.effect_s or state.record is None:
-            return
-        power = await self._session.call(self._gateway.power)
-        judgement = judge(state.desired, power, await self._read_live())
-        state.effect_s = None
-        match judgement.effect:
-            case Effect.UNCLEAR:  # look again later; the verdict stays
-                state.effect_s = now_s + policy.verify_s
-                return
-            case Effect.SEEN if state.verdict is Verdict.ALREADY:
-                return
-            case Effect.SEEN:
-                verdict = Verdict.EFFECTIVE
-            case _:
-                verdict = Verdict.NOT_EFFECTIVE
-        state.record = replace(
-            state.record, verdict=verdict, message=f"{state.record.message}; {judgement.reason}"
-        )
-        self._tell(EffectJudged(at=self._clock.now(), record=state.record))
+    def _tell_drift(self, found: Setpoint, on_drift: DriftPolicy) -> None:
+        event = Drifted(at=self._clock.now(), expected=self.state.desired, found=found, policy=on_drift)
+        self._tell(event)
+
+    def _tell_record(self, record: SwitchRecord) -> None:
+        self._tell(Switched(at=record.at, record=record))
 
     def _note_identity(self) -> None:
         """Notice another firmware, or a restart: what this gateway can do must be found out anew."""
         before, after = self.state.identity, self._session.identity
-        self.state.identity = after
-        if before is None or after is None or before == after:
+        if after is None or before == after:
             return
-        if before.firmware != after.firmware:
-            message = f"the gateway went from firmware {before.firmware} to {after.firmware}"
-        else:
-            message = f"the gateway was restarted (firmware {after.firmware})"
-        self._tell(
-            FirmwareChanged(
-                at=self._clock.now(), before=before.firmware, after=after.firmware, message=message
-            )
+        self.state.identity = after
+        if before is None:
+            return
+        message = (
+            f"the gateway was restarted (firmware {after.firmware})"
+            if before.firmware == after.firmware
+            else f"the gateway went from firmware {before.firmware} to {after.firmware}"
         )
+        now = self._clock.now()
+        self._tell(FirmwareChanged(at=now, before=before.firmware, after=after.firmware, message=message))
         self.state.record = None
-        if self.state.pacing.latch is not None:
-            self.state.pacing = STEADY
+        self.state.pacing = self.state.pacing.unlatched()
 
     def _failed(self, error: GatewayError) -> None:
-        """Pause as the error asks for, and say it once."""
+        """Pause as the error asks for, and say it once, and again when somebody else must act than before."""
         state = self.state
-        known, state.trouble = state.trouble, str(error)
-        state.stands_still = isinstance(error, Standstill)
+        before, state.trouble = state.trouble, trouble_of(error)
         state.pacing = state.pacing.after(error, self._clock.monotonic(), self._jitter())
         state.verify_s = self._clock.monotonic()  # look before anything else when the pause is over
-        if known is None:
-            self._tell(_trouble(error, self._clock.now()))
+        if before is None or before.kind is not state.trouble.kind:
+            self._tell(state.trouble.event(self._clock.now()))
 
     def _recovered(self) -> None:
+        """Note that a whole cycle went well; what was refused for good still is."""
         state = self.state
-        state.stands_still = False
+        before = state.trouble
         state.pacing = state.pacing.recovered()
-        if state.pacing.latch is not None:
-            state.trouble = str(state.pacing.latch)  # reading works, what was refused still is
-        elif state.trouble is not None:
-            state.trouble = None
+        state.trouble = None if state.pacing.latch is None else trouble_of(state.pacing.latch)
+        if before is not None and state.trouble is None:
             self._tell(GatewayBack(at=self._clock.now(), message="the gateway answers as it should again"))
-
-
-def _trouble(error: GatewayError, now: datetime) -> Event:
-    match error:
-        case Standstill():
-            return FoundStopped(at=now, message=str(error))
-        case Refused():
-            return PersonNeeded(at=now, message=str(error))
-        case _:
-            return GatewayLost(at=now, message=str(error))

@@ -5,6 +5,7 @@ The order of the checks is the policy: what a person must mend first, then a tar
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from scheduler.model.evidence import Verdict
@@ -51,6 +52,13 @@ class Yield:
 
 
 @dataclass(frozen=True, slots=True)
+class Enforce:
+    """Somebody changed what we verified, and the file says to set it back."""
+
+    found: Setpoint
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """A person must act first."""
 
@@ -67,7 +75,15 @@ _READ_BACK = (
 )
 """The gateway once had what was desired: if it has something else now, somebody else asked for that."""
 
-Decision = Hold | Switch | Yield | GiveUp
+Decision = Hold | Switch | Yield | Enforce | GiveUp
+
+
+_STRICTEST_FIRST: tuple[DriftPolicy, ...] = ("enforce", "notify", "yield")
+
+
+def strictest(policies: Collection[DriftPolicy]) -> DriftPolicy:
+    """The policy that counts where several rules gave what was changed; yield where none did."""
+    return next((policy for policy in _STRICTEST_FIRST if policy in policies), "yield")
 
 
 def decide(view: View) -> Decision:
@@ -81,11 +97,9 @@ def decide(view: View) -> Decision:
     if view.actual is None:
         return Hold("the gateway was not read in this cycle")
     if view.desired.is_met_by(view.actual):
-        if view.verdict is Verdict.NOT_APPLIED:
+        if view.verdict in {Verdict.NOT_APPLIED, Verdict.DRIFTED}:
             return Switch("it reads back after all, which wants a better verdict")
         return Hold("the gateway has what is desired")
     if view.verdict in _READ_BACK:
-        return (
-            Switch("somebody changed it") if view.on_drift == "enforce" else Yield(view.actual, view.on_drift)
-        )
+        return Enforce(view.actual) if view.on_drift == "enforce" else Yield(view.actual, view.on_drift)
     return Switch("the last switch was not proven")

@@ -6,14 +6,19 @@ What a firmware check is lives in `control/firmware.py`; here is only when one i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from scheduler.control.firmware import Check, Outcome, advance
 from scheduler.control.ports import Clock, Gateway, Tell
 from scheduler.control.session import Session
+from scheduler.model.errors import SessionExpired, Throttled, Transient
 from scheduler.model.events import MomentEnded, MomentStarted
 from scheduler.model.reading import Live
 from scheduler.model.timeline import Moment, Timeline
+
+RETRY_S = 60.0
+"""Pause after a failure; a switch is not kept waiting for it."""
 
 LONGEST = timedelta(minutes=30)
 """A moment without ``done_by`` is over after this long, done or not."""
@@ -43,9 +48,18 @@ class Errands:
             await self._begin(timeline, now, live)
         if self._check is None or self._clock.monotonic() < self._check.look_s:
             return
-        self._check = await advance(
-            self._check, gateway=self._gateway, session=self._session, now=now, now_s=self._clock.monotonic()
-        )
+        now_s = self._clock.monotonic()
+        try:
+            self._check = await advance(
+                self._check, gateway=self._gateway, session=self._session, now=now, now_s=now_s
+            )
+        except Throttled:
+            raise
+        except (
+            Transient,
+            SessionExpired,
+        ):  # not the switches' trouble: whether the gateway is there, a look tells
+            self._check = replace(self._check, look_s=now_s + RETRY_S)
         if self._check.outcome is not None:
             self._end(self._check.moment, self._check.outcome, self._check.message)
 

@@ -7,7 +7,6 @@ With every alarm lost it is late by one tick, never wrong. Where facts go and wh
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -15,6 +14,8 @@ from datetime import datetime
 from scheduler.control.agenda import Agenda, Policy, agenda
 from scheduler.control.attendant import Attendant
 from scheduler.control.ports import Clock, Gateway, Marks, Tell
+from scheduler.model.errors import GatewayError, Transient
+from scheduler.model.events import LeftStopped
 from scheduler.model.status import Status
 
 TICK_S = 15.0
@@ -23,10 +24,10 @@ TICK_S = 15.0
 REST_S = 0.5
 """The shortest rest: no condition makes the loop spin."""
 
-FINISH_S = 6.0
+FINISH_S = 5.0
 """How long a cycle under way may take to finish when the daemon is stopped; then it is cut off."""
 
-RELEASE_S = 3.0
+RELEASE_S = 4.0
 """How long putting the battery back into service may take after that."""
 
 Arm = Callable[[Mapping[str, datetime]], None]
@@ -54,6 +55,7 @@ class Loop:
         self._policy = policy
         self._clock = clock
         self._arm = arm
+        self._tell = tell
         self._report = report
         self._agenda: Agenda | None = None
         self._attendant = Attendant(gateway, clock=clock, marks=marks, tell=tell, jitter=jitter)
@@ -65,8 +67,12 @@ class Loop:
         self._wake.set()
 
     def adopt(self, policy: Policy, gateway: Gateway | None = None) -> None:
-        """Take up another configuration at the next cycle, and another gateway if one is given."""
-        self._incoming = (policy, gateway)
+        """Take up another configuration at the next cycle, and another gateway if one is given.
+
+        A gateway that was given before and not taken up yet is kept, unless another one takes its place.
+        """
+        waiting = self._incoming[1] if self._incoming else None
+        self._incoming = (policy, gateway or waiting)
         self._attendant.state.plan_problem = None
         self.wake()
 
@@ -75,24 +81,37 @@ class Loop:
         self._attendant.state.plan_problem = problem
         self.wake()
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event) -> GatewayError | None:
         """Cycle until ``stop``; then finish what is under way or cut it off, and leave the battery running.
 
-        Ends within `FINISH_S` + `RELEASE_S` seconds after ``stop``. A bug in a cycle is raised.
+        Ends within `FINISH_S` + `RELEASE_S` seconds after ``stop``. Returns what kept the battery from being put back into
+        service, if anything did. A bug in a cycle is raised, but not before the battery was seen to.
         """
         cycling = asyncio.create_task(self._forever(stop), name="cycles")
         stopping = asyncio.create_task(stop.wait(), name="stop")
-        await asyncio.wait({cycling, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        self.wake()
-        await asyncio.wait({cycling}, timeout=FINISH_S)
-        if not cycling.done():
+        try:
+            await asyncio.wait({cycling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            self.wake()
+            await asyncio.wait({cycling}, timeout=FINISH_S)
+        finally:
+            stopping.cancel()
             cycling.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await cycling
-        with contextlib.suppress(TimeoutError):
+            await asyncio.wait({cycling, stopping})
+            left = await self._release()
+        if not cycling.cancelled():
+            cycling.result()
+        return left
+
+    async def _release(self) -> GatewayError | None:
+        try:
             async with asyncio.timeout(RELEASE_S):
-                await self._attendant.release()
+                error = await self._attendant.release()
+        except TimeoutError:
+            error = Transient(f"the gateway did not answer within {RELEASE_S:g} s")
+        if error is not None:
+            message = f"the battery may stand still, and we stop: {error}; start it in the gateway's own page"
+            self._tell(LeftStopped(at=self._clock.now(), message=message))
+        return error
 
     async def _forever(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -110,8 +129,8 @@ class Loop:
         if self._agenda is None or not self._agenda.covers(now):
             self._agenda = agenda(self._policy, now)
             self._arm(self._agenda.alarms(now))
-        await self._attendant.attend(self._agenda)
-        self._report(self._attendant.state.status(self._agenda, self._clock.now()))
+        await self._attendant.attend(self._agenda, now)
+        self._report(self._attendant.state.status(self._agenda, now))
 
     async def _rest(self) -> None:
         """Until the next tick, or until something wants attention or wakes us."""

@@ -13,18 +13,19 @@ from scheduler.model.reading import Live
 async def once(agenda: Agenda, gateway: Gateway, *, clock: Clock, marks: Marks, tell: Tell) -> Came:
     """Switch to what the agenda says for now; raises nothing of `model/errors.py`, the record tells."""
     session = Session(gateway, clock, marks, tell)
-    segment = agenda.coarse.at(clock.now())
+    now = clock.now()
+    segment = agenda.coarse.at(now)
     live: Live | None = None
     failure: GatewayError | None = None
     if segment.conditional:
         try:
-            live = await session.call(gateway.live)
+            live = await session.observe(gateway.live)
         except GatewayError as error:
             failure = error
     spoken = segment.spoken(live)
     order = Order(
         desired=spoken.setpoint,
-        boundary=segment.start,
+        boundary=agenda.boundary(now) or now,
         until=segment.end,
         rules=tuple(claim.name for claim, _ in spoken.claims),
     )

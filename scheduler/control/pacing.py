@@ -5,9 +5,9 @@ Sorted by who acts: see the tree in `model/errors.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from scheduler.model.errors import GatewayError, NotCapable, Refused, Standstill, Throttled
+from scheduler.model.errors import GatewayError, NotCapable, NotOffered, Refused, Standstill, Throttled
 
 FIRST_PAUSE_S = 5.0
 """The shortest pause after a failure, and the least of the first."""
@@ -15,12 +15,13 @@ FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 60.0
 STANDSTILL_PAUSE_S = 60.0
 SLOW_PAUSE_S = 300.0
+LONGEST_SILENCE_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pacing:
-    """``resume_s``: nothing is asked before this instant of the monotonic clock. ``latch``: what this gateway does not do;
-    not tried again until the configuration or the firmware is another.
+    """``resume_s``: nothing is asked before this instant of the monotonic clock. ``latch``: what this gateway does not do
+    when it is switched; not tried again until the configuration or the firmware is another.
     """
 
     failures: int = 0
@@ -32,11 +33,20 @@ class Pacing:
 
         ``jitter`` in [0, 1) spreads a pause over the upper half of its length, which doubles from one to the next.
         """
-        return Pacing(
-            failures=self.failures + 1,
-            resume_s=now_s + _pause_s(error, self.failures, jitter),
-            latch=error if isinstance(error, NotCapable) else self.latch,
-        )
+        pause_s = _pause_s(error, self.failures, jitter)
+        return Pacing(failures=self.failures + 1, resume_s=now_s + pause_s, latch=self.latch)
+
+    def latched(self, error: NotCapable) -> Pacing:
+        """The pacing once a switch was refused for good."""
+        return replace(self, latch=error)
+
+    def unlatched(self) -> Pacing:
+        """The pacing once what was refused may be tried again; a pause that runs goes on."""
+        return replace(self, latch=None)
+
+    def at_boundary(self) -> Pacing:
+        """The pacing at a new boundary: a call that was not there is looked for again."""
+        return self.unlatched() if isinstance(self.latch, NotOffered) else self
 
     def recovered(self) -> Pacing:
         """The pacing once the gateway answers again; what was latched stays so."""
@@ -50,7 +60,7 @@ STEADY = Pacing()
 def _pause_s(error: GatewayError, failures: int, jitter: float) -> float:
     match error:
         case Throttled():
-            return error.silence_s
+            return min(error.silence_s, LONGEST_SILENCE_S)
         case Standstill():
             return STANDSTILL_PAUSE_S
         case Refused():

@@ -57,8 +57,8 @@ class Gateway(Protocol):
     async def identify(self) -> Identity:
         """Firmware and start time, without a login where that is possible."""
 
-    async def login(self) -> None:
-        """Get a session, within the login budget."""
+    async def login(self, *, repair: bool = False) -> None:
+        """Get a session, within the login budget; ``repair``: the battery stands still without it, so a little beyond."""
 
     async def read(self) -> Setpoint:
         """What is set now, as the gateway itself reports it."""

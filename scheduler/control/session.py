@@ -11,7 +11,15 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Tell
-from scheduler.model.errors import GatewayError, NotCapable, SessionExpired, Standstill, Unsteady
+from scheduler.model.errors import (
+    GatewayError,
+    NotCapable,
+    Refused,
+    SessionExpired,
+    Standstill,
+    Throttled,
+    Unsteady,
+)
 from scheduler.model.events import Restarted
 from scheduler.model.reading import Identity
 
@@ -50,15 +58,42 @@ class Session:
             await self._login()
             return await ask()
 
-    async def _login(self) -> None:
-        with contextlib.suppress(NotCapable):  # then the worst is assumed of the login
+    async def observe(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """``ask`` without a login where that is possible, and only of a battery that is not stopped by ours.
+
+        Old firmware tells what flows to everybody, and answers 502 to it while the battery is stopped: Standstill, if
+        that was somebody else.
+        """
+        await self.ensure_running()
+        try:
+            return await ask()
+        except SessionExpired:
+            await self._login()
+        except Unsteady:
+            if await self.stands_still():
+                raise standstill() from None
+            raise
+        await self.ensure_running()
+        return await ask()
+
+    async def _login(self, *, repair: bool = False) -> None:
+        with contextlib.suppress(NotCapable, SessionExpired):  # then the worst is assumed of the login
             await self.identify()
-        if self._gateway.login_may_stop:
-            await self._refuse_standstill()
-            self._marks.note(MAY_HAVE_STOPPED)
-            # A login whose answer is lost may stop the battery a little later: until then, running proves nothing.
-            self._unsure_until_s = self._clock.monotonic() + LATE_STOP_S
-        await self._gateway.login()
+        if not self._gateway.login_may_stop:
+            await self._gateway.login(repair=repair)
+            return
+        await self._refuse_standstill()
+        owed = MAY_HAVE_STOPPED in self._marks
+        self._marks.note(MAY_HAVE_STOPPED)
+        # A login whose answer is lost may stop the battery a little later: until then, running proves nothing.
+        self._unsure_until_s = self._clock.monotonic() + LATE_STOP_S
+        try:
+            await self._gateway.login(repair=repair)
+        except (Refused, Throttled, Unsteady):
+            self._unsure_until_s = 0.0
+            if not owed:  # a login that was answered with a no has stopped nothing
+                self._marks.clear(MAY_HAVE_STOPPED)
+            raise
         self._unsure_until_s = 0.0
 
     async def _refuse_standstill(self) -> None:
@@ -67,7 +102,7 @@ class Session:
             return
         try:
             running = await self._gateway.is_running()
-        except SessionExpired:
+        except (SessionExpired, NotCapable):
             return  # not to be read without a login on this firmware
         if not running:
             raise standstill()
@@ -77,6 +112,8 @@ class Session:
         if MAY_HAVE_STOPPED not in self._marks:
             return
         if not await self._running():
+            if not self._gateway.has_session:
+                await self._login(repair=True)
             await self.call(self._gateway.start)
             await self._await_running()
             self._tell(
@@ -94,6 +131,15 @@ class Session:
             return await self._gateway.is_running()
         except SessionExpired:
             return await self.call(self._gateway.is_running)
+
+    async def stands_still(self) -> bool:
+        """Whether the battery is stopped, and not by us. Not known to be, for kinds that cannot tell."""
+        if MAY_HAVE_STOPPED in self._marks:
+            return False
+        try:
+            return not await self._running()
+        except NotCapable:
+            return False
 
     async def _await_running(self) -> None:
         deadline_s = self._clock.monotonic() + START_TIMEOUT_S

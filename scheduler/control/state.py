@@ -10,6 +10,7 @@ from datetime import datetime
 
 from scheduler.control.agenda import Agenda
 from scheduler.control.pacing import STEADY, Pacing
+from scheduler.control.trouble import Trouble
 from scheduler.model.evidence import SwitchRecord, Verdict
 from scheduler.model.reading import Identity, Live
 from scheduler.model.setpoint import NOTHING, Setpoint
@@ -22,15 +23,14 @@ class State:
     """Where the loop stands. Fields ending in ``_s`` are instants of the monotonic clock, in seconds.
 
     ``record`` is the evidence for the current target, None while the target is new; ``seen`` is the last instant at which
-    the plan was looked at; ``held``: the conditions
-    that held at the last look; ``effect_s`` None means that nothing waits for the meters; ``stands_still``: somebody else
-    stopped the battery.
+    the plan was looked at; ``held`` are the conditions that held at the last look; ``verify_s`` is the next look;
+    ``alert`` is what a person asked to be told of, while it lasts.
     """
 
     started: datetime
+    boundary: datetime
     seen: datetime | None = None
     desired: Setpoint = NOTHING
-    boundary: datetime | None = None
     rules: tuple[str, ...] = ()
     record: SwitchRecord | None = None
     actual: Setpoint | None = None
@@ -40,9 +40,8 @@ class State:
     identity: Identity | None = None
     pacing: Pacing = STEADY
     verify_s: float = 0.0
-    effect_s: float | None = None
-    trouble: str | None = None
-    stands_still: bool = False
+    trouble: Trouble | None = None
+    alert: str | None = None
     plan_problem: str | None = None
 
     @property
@@ -50,11 +49,9 @@ class State:
         """The verdict on the current target, None while it is new."""
         return None if self.record is None else self.record.verdict
 
-    def aim(self, desired: Setpoint, boundary: datetime, rules: tuple[str, ...]) -> None:
+    def aim(self, desired: Setpoint, boundary: datetime) -> None:
         """Take up a new target: nothing is proven of it yet."""
-        self.desired, self.boundary, self.rules = desired, boundary, rules
-        self.record = None
-        self.effect_s = None
+        self.desired, self.boundary, self.record, self.alert = desired, boundary, None, None
 
     def found(self, actual: Setpoint | None, at: datetime) -> None:
         """Note a reading of the gateway."""
@@ -79,7 +76,7 @@ class State:
             next_moment=None if moment is None else moment.at,
             firmware=None if self.identity is None else self.identity.firmware,
             drifted=self.verdict is Verdict.DRIFTED,
-            trouble=self.trouble,
+            trouble=self.alert if self.trouble is None else self.trouble.sentence,
             plan_digest=agenda.policy.digest,
             plan_problem=self.plan_problem,
         )

@@ -29,7 +29,7 @@ from tenacity import (
 )
 
 from scheduler.control.ports import UNCOMMITTED, Clock, Gateway, Marks
-from scheduler.control.session import Session
+from scheduler.control.session import Session, standstill
 from scheduler.model.errors import GatewayError, Refused, SessionExpired, Transient
 from scheduler.model.evidence import SwitchRecord, Verdict
 from scheduler.model.setpoint import Setpoint
@@ -40,12 +40,16 @@ PAUSES_S = (5.0, 15.0, 45.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to bring about: a setpoint that should be true from ``boundary`` until ``until``, by these rules."""
+    """What to bring about: a setpoint that should be true from ``boundary`` until ``until``, by these rules.
+
+    ``wary``: something was wrong with the gateway, so that it is asked first whether somebody stopped the battery.
+    """
 
     desired: Setpoint
     boundary: datetime
     until: datetime
     rules: tuple[str, ...]
+    wary: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,6 +93,8 @@ class Procedure:
         return Came(record=self._record(verdict, error), error=error)
 
     async def _steps(self) -> Verdict:
+        if self._order.wary and await self._session.stands_still():
+            raise standstill()
         self._before = self._after = await self._session.call(self._gateway.read)
         if self._order.desired.is_met_by(self._before) and UNCOMMITTED not in self._marks:
             return Verdict.ALREADY

@@ -8,6 +8,16 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Protocol
+
+from scheduler.control.ports import Clock
+
+
+class AlarmClock(Clock, Protocol):
+    """A clock whose instants can be told in the machine's time, for alarms."""
+
+    def alarm_time(self, instant: datetime) -> datetime:
+        """When an alarm for ``instant`` must ring by the machine's wall clock."""
 
 
 class SystemClock:

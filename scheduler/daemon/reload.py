@@ -1,4 +1,5 @@
-"""Notices that the configuration file was edited, by its content. What is done about it is the app's business.
+"""Notices that a file was edited, by its content: the configuration, and what it is loaded with. What is done about it is
+the app's business.
 
 Times of files lie (bind mounts, restored backups, editors that rename), so the bytes decide. A content counts once it
 has been read twice the same: an editor may be in the middle of writing.
@@ -8,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 LOOK_S = 2.0
-"""Pause between two looks at the file: an edit is taken up within two of them."""
+"""Pause between two looks at the files: an edit is taken up within two of them."""
 
 MOST_BYTES = 1 << 20
 """A larger file is refused anyway; one byte more tells."""
+
+Contents = Mapping[Path, str | None]
+"""The digest of each file, as `digest` gives it."""
 
 
 def digest(path: Path) -> str | None:
@@ -29,19 +33,29 @@ def digest(path: Path) -> str | None:
         return None
 
 
-async def watch(
-    path: Path, changed: Callable[[], None], *, in_force: str | None = None, look_s: float = LOOK_S
-) -> None:
-    """Call ``changed`` each time the file has a new content that stays the same for two looks. Runs until cancelled.
+def contents(files: Iterable[Path]) -> Contents:
+    """What each of these files holds now."""
+    return {path: digest(path) for path in files}
 
-    ``in_force`` is the digest of the content that was loaded, so that an edit made before the first look counts; without
-    it the first look does. A file that went away is a new content, too: the person is told.
+
+async def watch(
+    files: Callable[[], Iterable[Path]],
+    changed: Callable[[], None],
+    *,
+    in_force: Contents | None = None,
+    look_s: float = LOOK_S,
+) -> None:
+    """Call ``changed`` each time the files have new contents that stay the same for two looks. Runs until cancelled.
+
+    ``files`` is asked at each look, and other files than before are a change, too: they may have been edited since they
+    were loaded. ``in_force`` are the contents that were loaded, so that an edit made before the first look counts; without
+    it the first look does. A file that went away is a new content: the person is told.
     """
-    last = digest(path)
+    last = contents(files())
     settled = last if in_force is None else in_force
     while True:
         await asyncio.sleep(look_s)
-        seen = digest(path)
+        seen = contents(files())
         if seen == last and seen != settled:
             settled = seen
             changed()

@@ -13,6 +13,7 @@ from scheduler.model.errors import (
     BadCredentials,
     GatewayError,
     NotCapable,
+    NotOffered,
     SessionExpired,
     Throttled,
     Transient,
@@ -47,6 +48,7 @@ class Standing(Enum):
     STRANGER = auto()  # none was sent
     NEW = auto()  # a login gave it, and no call has been answered with it
     PROVEN = auto()  # it has been good for an answer
+    DENIED = auto()  # the same call was refused under the token before it, too: another login would not help
 
 
 def error_of(answer: Answer, call: Call, standing: Standing) -> GatewayError | None:
@@ -92,9 +94,9 @@ def _of_access(status: int, call: Call, standing: Standing) -> GatewayError:
         return SessionExpired(f"the gateway wants a login for {call} ({status})")
     # A 403 says "no token, dead token, or role too low" alike. Where something is done it is the role: a login would
     # not help, and logins in answer to it have locked people out.
-    if status == 403 and (call.acts or standing is Standing.NEW):  # noqa: PLR2004
+    if standing is Standing.DENIED or (status == 403 and (call.acts or standing is Standing.NEW)):  # noqa: PLR2004
         return NotCapable(
-            f"the gateway does not let this login do {call} (403)",
+            f"the gateway does not let this login do {call} ({status})",
             remedy=f"use the installer's login where the firmware is older than 1.50; otherwise {_OLDER_FIRMWARE}",
         )
     return SessionExpired(f"the gateway no longer knows our session ({status})")
@@ -118,12 +120,15 @@ def _of_other(answer: Answer, call: Call) -> GatewayError:
         case _ if status >= 500:  # noqa: PLR2004
             return Transient(f"the gateway failed at {call} ({status})")
         case _ if 300 <= status < 400:  # noqa: PLR2004
-            return NotCapable(
+            return NotOffered(
                 f"the gateway sends {call} elsewhere ({status}), and we do not follow",
                 remedy="check gateway.host and gateway.port",
             )
         case _:
-            return NotCapable(f"this gateway does not do {call} ({status})", remedy=_OLDER_FIRMWARE)
+            return NotOffered(
+                f"this gateway does not know {call} ({status})",
+                remedy="it may be starting up; else " + _OLDER_FIRMWARE,
+            )
 
 
 def _silence_s(retry_after: str | None) -> float:

@@ -39,6 +39,9 @@ ALLOWANCES = (
     Allowance(count=30, window=timedelta(days=1)),
 )
 
+REPAIRS = 2
+"""So many logins beyond each allowance are kept for starting the battery again."""
+
 
 def remembered(instants: Sequence[datetime], now: datetime) -> list[datetime]:
     """The logins that still count, oldest first. One in the future counts as now: the clock was stepped back."""
@@ -46,13 +49,13 @@ def remembered(instants: Sequence[datetime], now: datetime) -> list[datetime]:
     return sorted(min(instant, now) for instant in instants if instant > now - longest)
 
 
-def wait(instants: Sequence[datetime], now: datetime) -> timedelta:
-    """How long until one more login is within every allowance; zero means now.
+def wait(instants: Sequence[datetime], now: datetime, *, beyond: int = 0) -> timedelta:
+    """How long until one more login is within every allowance, each larger by ``beyond``; zero means now.
 
     ``instants`` as `remembered` gives them.
     """
-    full = (allowance for allowance in ALLOWANCES if len(instants) >= allowance.count)
-    waits = (instants[-allowance.count] + allowance.window - now for allowance in full)
+    counts = ((allowance.count + beyond, allowance.window) for allowance in ALLOWANCES)
+    waits = (instants[-count] + window - now for count, window in counts if len(instants) >= count)
     return max(timedelta(0), max(waits, default=timedelta(0)))
 
 
@@ -64,19 +67,26 @@ class LoginBudget:
         self._instants: list[datetime] = []
         self._alone = False
 
-    def spend(self, now: datetime) -> None:
-        """Take one login off the budget, durably before it is sent; Throttled with the time to wait if it is used up."""
+    def spend(self, now: datetime, *, repair: bool = False) -> None:
+        """Take one login off the budget, durably before it is sent; Throttled with the time to wait if it is used up.
+
+        ``repair`` may go beyond it a little: a battery that our login stopped stands still until the next one.
+        """
         if not self._alone:
             # Memory that fails must not keep the house from being switched.
             with suppress(StoreError):
                 self._instants = self._ledger.load()
         instants = remembered(self._instants, now)
-        delay = wait(instants, now)
+        delay = wait(instants, now, beyond=REPAIRS if repair else 0)
         # Kept even when nothing is spent: an instant of a clock that ran ahead must begin to age.
         self._keep(instants if delay else [*instants, now])
         if delay:
             seconds = delay.total_seconds()
             raise Throttled(f"the login budget is used up for {seconds:.0f} s", silence_s=seconds)
+
+    def refund(self) -> None:
+        """Give the last login back: it was not looked at."""
+        self._keep(self._instants[:-1])
 
     def _keep(self, instants: list[datetime]) -> None:
         self._instants = instants

@@ -82,15 +82,15 @@ class Connection:
         was dropped is asked once more, because the gateway may close an idle connection just as we use it; a POST
         never, because it may have been obeyed.
         """
-        request = self._client.build_request(
-            method, self._base.join(path), json=body, headers=_credentials(token)
-        )
         retrying = AsyncRetrying(
             stop=stop_after_attempt(2 if method == "GET" else 1),
             retry=retry_if_exception_type(_DROPPED),
             reraise=True,
         )
         try:
+            request = self._client.build_request(
+                method, self._base.join(path), json=body, headers=_credentials(token)
+            )
             async with asyncio.timeout(self._deadline_s):
                 return await retrying(self._send, request)
         except TimeoutError:
@@ -157,7 +157,7 @@ def _what_happened(error: Exception) -> str:
         isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLWantReadError) for cause in causes
     ):
         return "broke off the TLS handshake; if this lasts, check gateway.server_name"
-    # A label of more than 63 letters never reaches the resolver: Python ends in a UnicodeError.
+    # A label of more than 63 letters, or a broken xn-- one, never reaches the resolver: Python ends in a UnicodeError.
     if any(isinstance(cause, socket.gaierror | UnicodeError) for cause in causes):
         return "was not found: its name is unknown here; if this lasts, check gateway.host"
     if isinstance(error, httpx.ConnectError):

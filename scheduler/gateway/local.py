@@ -21,7 +21,7 @@ from scheduler.gateway.answers import LOGIN, Call, Standing, error_of
 from scheduler.gateway.budget import Ledger, LoginBudget
 from scheduler.gateway.http import DEADLINE_S, Connection
 from scheduler.gateway.pin import Endpoint
-from scheduler.model.errors import BadCredentials, NotCapable, SessionExpired
+from scheduler.model.errors import BadCredentials, NotCapable, SessionExpired, Unsteady
 from scheduler.model.evidence import Step
 from scheduler.model.reading import Identity, Live, Power, UpdateStatus
 from scheduler.model.setpoint import Setpoint
@@ -120,13 +120,16 @@ class LocalGateway:
         self._firmware = identity.firmware
         return identity
 
-    async def login(self) -> None:
-        """POST /api/login/Basic, within the budget. BadCredentials three times in a row ends all requests."""
+    async def login(self, *, repair: bool = False) -> None:
+        """POST /api/login/Basic, within the budget (``repair``: a little beyond it, to start the battery again).
+
+        BadCredentials three times in a row ends all requests.
+        """
         credentials = self._credentials
         if credentials.password is None:
             raise BadCredentials("there is no password to log in with", remedy="set TOU_GATEWAY__PASSWORD")
         self._refuse_if_latched()
-        self._budget.spend(self._now())
+        self._budget.spend(self._now(), repair=repair)
         body = wire.login_body(
             username=credentials.username,
             password=credentials.password,
@@ -138,6 +141,9 @@ class LocalGateway:
             answer = await self._exchange(LOGIN, token=None, body=body)
         except BadCredentials:
             self._bad_logins += 1
+            raise
+        except Unsteady:  # too busy to look at the password: no login
+            self._budget.refund()
             raise
         self._bad_logins = 0
         self._session = _Session(wire.token(answer))
@@ -248,10 +254,9 @@ class LocalGateway:
     def _standing(self, call: Call, token: str | None) -> Standing:
         if token is None or self._session is None:
             return Standing.STRANGER
-        # Refused under the token before this one, too: another login would not help.
-        if call.step in self._denied or not self._session.proven:
-            return Standing.NEW
-        return Standing.PROVEN
+        if call.step in self._denied:
+            return Standing.DENIED
+        return Standing.PROVEN if self._session.proven else Standing.NEW
 
     def _refuse_if_latched(self) -> None:
         if self._bad_logins >= BAD_LOGINS_LIMIT:

@@ -77,9 +77,11 @@ def read_fingerprint(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(_FILE_LIMIT_BYTES)
     except OSError as error:
+        remedy = "run `tou-scheduler trust` to fetch and save it"
+        if isinstance(error, PermissionError):
+            remedy = "let the user who runs this read it"
         raise Refused(
-            f"the gateway's certificate cannot be read from {path} ({error.strerror})",
-            remedy="run `tou-scheduler trust` to fetch and save it",
+            f"the gateway's certificate cannot be read from {path} ({error.strerror})", remedy=remedy
         ) from error
     try:
         block = _PEM.search(content.decode("ascii", errors="replace"))

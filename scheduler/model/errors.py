@@ -8,7 +8,8 @@
     │   ├── SessionExpired       401 with a token: we log in once
     │   └── Refused              a person must act; latched, never answered with a login
     │       ├── BadCredentials   the password or the user name
-    │       ├── NotCapable       this firmware or role does not do this (403 on a write, 404, 405)
+    │       ├── NotCapable       this firmware or role does not do this (403 on a write, a login that is shut)
+    │       │   └── NotOffered   there is no such call (404, 405, a redirect); perhaps it is only starting up
     │       ├── IdentityChanged  another certificate than the one that was trusted
     │       └── Standstill       somebody else stopped the battery; looked at again every minute
     └── StoreError               our own memory: disk full, read-only, corrupt
@@ -64,6 +65,10 @@ class BadCredentials(Refused):
 
 class NotCapable(Refused):
     """This firmware or this role does not do what was asked."""
+
+
+class NotOffered(NotCapable):
+    """There is no such call here; or not yet, since a gateway that starts up answers the same."""
 
 
 class IdentityChanged(Refused):

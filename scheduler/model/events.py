@@ -25,6 +25,22 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Started(Event):
+    """The daemon begins; the message says with what."""
+
+    name = "started"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped(Event):
+    """The daemon ends because it was told to."""
+
+    name = "stopped"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Switched(Event):
     """A switch came to a verdict."""
 
@@ -115,6 +131,15 @@ class FoundStopped(Event):
     """The battery stands still and we did not stop it: somebody may be working on it."""
 
     name = "found_stopped"
+    level = "error"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftStopped(Event):
+    """We end, and could not see to it that the battery runs."""
+
+    name = "left_stopped"
     level = "error"
     message: str
 

@@ -77,6 +77,5 @@ class SwitchRecord:
             "attempts": self.attempts,
             "firmware": self.firmware,
             "steps": [{"step": s.step, "status": s.status, "ms": s.ms} for s in self.steps],
-            "took_ms": self.took_ms,
             "message": self.message,
         }

@@ -5,7 +5,7 @@ Percentages here are *shown* percent, the app's scale. The gateway's raw scale m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -33,12 +33,11 @@ class Setpoint:
 
     def or_else(self, lower: Setpoint) -> Setpoint:
         """This setpoint, with the fields it leaves alone taken from ``lower``."""
-        missing = {name: value for name, value in lower.given().items() if getattr(self, name) is None}
-        return replace(self, **missing)
+        return Setpoint(**(lower.given() | self.given()))
 
     def given(self) -> dict[str, Any]:
         """The fields that are asked for, by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        return {name: value for name in _FIELDS if (value := getattr(self, name)) is not None}
 
     def beyond(self, actual: Setpoint) -> Setpoint:
         """The part of this setpoint that ``actual`` does not have yet: what would have to be written."""
@@ -67,6 +66,8 @@ class Setpoint:
             parts.append(f"reserve {round(self.reserve_percent, 2):g} %")
         return ", ".join(parts) or "nothing asked"
 
+
+_FIELDS = tuple(field.name for field in fields(Setpoint))
 
 NOTHING = Setpoint()
 """Asks for nothing: the gateway is left alone."""

@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Literal, TypeVar
 
 from scheduler.model.reading import Grid, Live
@@ -58,13 +59,17 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One rule's say in a segment: what it asks for, where it stands in the file, and when it counts."""
+    """One rule's say in a segment: what it asks for, where it stands in the file, and when it counts.
+
+    ``origin`` names what says so where that is not the file's line: an environment variable.
+    """
 
     name: str
     line: int
     setpoint: Setpoint
     condition: Condition | None = None
     on_drift: DriftPolicy | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +102,7 @@ class Segment:
     def spoken(self, live: Live | None = None, held: frozenset[Condition] = frozenset()) -> Spoken:
         """The setpoint field by field: the first claim that gives a field and whose condition holds has the say.
 
-        Without ``live`` every condition is taken as true, which is how the plan is shown. ``held`` are the conditions
-        that held when last looked at.
+        Without ``live`` every condition is taken as true. ``held`` are the conditions that held when last looked at.
         """
         if live is None:
             return speak(self.claims)
@@ -120,6 +124,23 @@ class Segment:
             if claim.condition is not None:
                 return replace(self, claims=tuple(c for c in self.claims if c.condition != claim.condition))
         return None
+
+    def ordinary(self) -> Spoken:
+        """What is asked for while every ``if`` is false."""
+        return speak(tuple(claim for claim in self.claims if claim.condition is None))
+
+    def cases(self) -> tuple[tuple[Condition, Spoken], ...]:
+        """Each ``if`` that can have a say, in order of precedence, with what is asked for while it alone is true."""
+        ranked: dict[Condition | None, list[tuple[int, Claim]]] = {}
+        for rank, claim in enumerate(self.claims):
+            ranked.setdefault(claim.condition, []).append((rank, claim))
+        always = ranked.pop(None, [])
+        cases = []
+        for condition, under_it in ranked.items():
+            spoken = speak(tuple(claim for _, claim in sorted(always + under_it, key=itemgetter(0))))
+            if condition is not None and any(claim.condition is not None for claim, _ in spoken.claims):
+                cases.append((condition, spoken))
+        return tuple(cases)
 
     @property
     def conditional(self) -> bool:
@@ -156,8 +177,8 @@ class Moment:
 
     @property
     def key(self) -> str:
-        """Its name for alarms and memory: instant + rule."""
-        return f"{self.at.isoformat()} {self.rule}"
+        """Its name for alarms and memory: instant + rule + line, since two rules may have one name."""
+        return f"{self.at.isoformat()} {self.rule} (line {self.line})"
 
 
 @dataclass(frozen=True, slots=True)

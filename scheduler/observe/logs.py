@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from scheduler.model.events import EffectJudged, Event, Switched
+from scheduler.model.events import Drifted, EffectJudged, Event, Switched
 from scheduler.model.evidence import SwitchRecord, Verdict
 
 Tell = Callable[[Event], None]
@@ -71,12 +71,12 @@ def _for_a_screen(_logger: object, _name: str, entry: MutableMapping[str, Any]) 
     return {"timestamp": entry.pop("at", logged_at), **entry}
 
 
-def listener(zone: tzinfo) -> Tell:
-    """A listener that writes each event as one line, with times in ``zone``."""
+def listener(zone: Callable[[], tzinfo]) -> Tell:
+    """A listener that writes each event as one line, with times in ``zone``, which a reload may change."""
     log = structlog.stdlib.get_logger("tou_scheduler")
 
     def tell(event: Event) -> None:
-        log.log(_level(event), event.name, **line(event, zone))
+        log.log(_level(event), event.name, **line(event, zone()))
 
     return tell
 
@@ -112,6 +112,8 @@ def _plain(value: object, zone: tzinfo) -> object:
 
 
 def _level(event: Event) -> int:
+    if isinstance(event, Drifted) and event.policy == "notify":
+        return logging.ERROR
     if isinstance(event, Switched | EffectJudged) and not event.record.verdict.good:
         soft = event.record.verdict in {Verdict.SUPERSEDED, Verdict.DRIFTED}
         return logging.WARNING if soft else logging.ERROR

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from scheduler.model.events import Drifted, EffectJudged, Event, MomentEnded, MomentStarted, Switched
-from scheduler.model.evidence import SwitchRecord
+from scheduler.model.evidence import SwitchRecord, Verdict
 from scheduler.model.setpoint import Setpoint
 from scheduler.observe.logs import line
 
@@ -44,6 +44,8 @@ class Narrator:
     def tell(self, event: Event) -> None:
         """Tell one event."""
         match event:
+            case Switched(record=record) if record.verdict is Verdict.DRIFTED:
+                self._say(record.at, f"drifted: {record.message}")
             case Switched(record=record):
                 self.switches.append(Told(record, self._battery()))
                 self._tell_switch(record)

@@ -28,9 +28,12 @@ class Book(Protocol):
 
 
 class Recorder:
-    """A listener that keeps what happened. ``failed`` is told when the journal does not take it."""
+    """A listener that keeps what happened, with times in ``zone``, which a reload may change.
 
-    def __init__(self, book: Book, zone: tzinfo, failed: Callable[[StoreError], None]) -> None:
+    ``failed`` is told when the journal does not take it.
+    """
+
+    def __init__(self, book: Book, zone: Callable[[], tzinfo], failed: Callable[[StoreError], None]) -> None:
         self._book = book
         self._zone = zone
         self._failed = failed
@@ -50,8 +53,8 @@ class Recorder:
             case Switched(record=record):
                 # If this one is not kept, its effect must not be put down to the one before.
                 self._last = None
-                self._last = self._book.add_switch(record.document(self._zone))
+                self._last = self._book.add_switch(record.document(self._zone()))
             case EffectJudged(record=record) if self._last is not None:
-                self._book.change_switch(self._last, record.document(self._zone))
+                self._book.change_switch(self._last, record.document(self._zone()))
             case _:
-                self._book.add_event({"event": event.name, **line(event, self._zone)})
+                self._book.add_event({"event": event.name, **line(event, self._zone())})

@@ -22,9 +22,9 @@ STALE = timedelta(minutes=15)
 
 
 class StatusFile:
-    """A listener to the loop's reports."""
+    """A listener to the loop's reports, with times in ``zone``, which a reload may change."""
 
-    def __init__(self, write: Callable[[bytes], None], zone: tzinfo) -> None:
+    def __init__(self, write: Callable[[bytes], None], zone: Callable[[], tzinfo]) -> None:
         self._write = write
         self._zone = zone
         self._last: Status | None = None
@@ -35,13 +35,24 @@ class StatusFile:
         if last is not None and replace(status, at=last.at) == last and abs(status.at - last.at) < OLD:
             return
         self._last = status
-        self._write(json.dumps(status.document(self._zone), indent=2, ensure_ascii=False).encode())
+        self._write(json.dumps(status.document(self._zone()), indent=2, ensure_ascii=False).encode())
+
+
+def parse(content: bytes, now: datetime) -> dict[str, Any]:
+    """The document in a status file; ValueError if it is none that can be judged and shown."""
+    try:
+        document: dict[str, Any] = json.loads(content)
+        judge(document, running=True, now=now)
+        text(document)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ValueError("it is damaged, or another version wrote it") from error
+    return document
 
 
 def judge(document: dict[str, Any] | None, *, running: bool, now: datetime) -> tuple[bool, str]:
     """Whether all is well by a status document, and the reason in a sentence, for people and monitors."""
     if not running:
-        return False, "the daemon does not run"
+        return False, "no daemon runs with this state directory"
     if document is None:
         return False, "the daemon runs and has not completed a cycle yet"
     age = now - datetime.fromisoformat(document["at"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from scheduler.model.timeline import Segment, Timeline
@@ -18,14 +19,17 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of a day: a stretch of a segment, or a moment, for which period and prices are empty."""
+    """One line of a day: a stretch of a segment, what an ``if`` would make of it, or a moment.
 
-    is_moment: bool
-    time: str
+    A stretch tells what holds while every ``if`` is false; its cases follow. Only it has period and prices.
+    """
+
+    kind: Literal["stretch", "case", "moment"]
+    time: str = ""
     what: str
-    period: str
-    import_price: str
-    export_price: str
+    period: str = ""
+    import_price: str = ""
+    export_price: str = ""
     rules: str
 
 
@@ -49,7 +53,7 @@ def agenda(timeline: Timeline, zone: ZoneInfo, *, merge: bool = False) -> Iterat
         start_of_day, end_of_day = clock.instant(day, 0), clock.instant(day + _DAY, 0)
         if max(start_of_day, timeline.start) < min(end_of_day, timeline.end):
             shift = clock.shift(day)
-            times = _Times(zone=zone, end_of_day=end_of_day, named=bool(shift))
+            times = _Times(clock=clock, end_of_day=end_of_day, named=bool(shift))
             yield Day(
                 title=words.day_name(day),
                 note=_shift_note(shift),
@@ -62,15 +66,12 @@ def agenda(timeline: Timeline, zone: ZoneInfo, *, merge: bool = False) -> Iterat
 class _Times:
     """How the times of one day are written: with the name of the zone's time where the clocks change."""
 
-    zone: ZoneInfo
+    clock: WallClock
     end_of_day: datetime
     named: bool
 
     def text(self, instant: datetime) -> str:
-        if instant == self.end_of_day:
-            return "24:00"
-        shown = instant.astimezone(self.zone)
-        return f"{shown:%H:%M %Z}" if self.named else f"{shown:%H:%M}"
+        return "24:00" if instant == self.end_of_day else words.time_text(instant, self.clock)
 
     def range_text(self, start: datetime, end: datetime) -> str:
         return f"{self.text(start)}{' to ' if self.named else '-'}{self.text(end)}"
@@ -89,32 +90,27 @@ def _entries(timeline: Timeline, start_of_day: datetime, times: _Times, *, merge
     for segment in timeline.segments_between(start_of_day, times.end_of_day):
         start, end = max(segment.start, start_of_day), min(segment.end, times.end_of_day)
         yield _stretch(segment, times.range_text(start, end), merge=merge)
+        for condition, spoken in segment.cases():
+            yield Entry(kind="case", what=words.case_text(condition, spoken), rules=words.givers(spoken))
         for moment in timeline.moments_between(start, end):
             yield Entry(
-                is_moment=True,
+                kind="moment",
                 time=times.text(moment.at),
-                what=words.deed(moment, times.zone),
-                period="",
-                import_price="",
-                export_price="",
+                what=words.deed(moment, times.clock),
                 rules=f"{moment.rule} (line {moment.line})",
             )
 
 
 def _stretch(segment: Segment, time: str, *, merge: bool) -> Entry:
-    claims = segment.spoken().claims
-    if len(claims) == 1:
-        rules = [f"{claim.name} (line {claim.line})" for claim, _ in claims]
-    else:
-        rules = [f"{claim.name} (line {claim.line}): {words.fields(gave)}" for claim, gave in claims]
+    ordinary = segment.ordinary()
     return Entry(
-        is_moment=False,
+        kind="stretch",
         time=time,
-        what=words.asked(segment),
+        what=str(ordinary.setpoint),
         period="" if merge else segment.period or "none",
         import_price="" if merge else _price(segment.import_price),
         export_price="" if merge else _price(segment.export_price),
-        rules="; ".join(rules),
+        rules=words.givers(ordinary),
     )
 
 

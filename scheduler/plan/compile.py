@@ -63,7 +63,12 @@ def claim_of(window: Window) -> Claim:
 
 def default_claim(schedule: Schedule) -> Claim:
     """What the file says where no rule does."""
-    return Claim(name=DEFAULT, line=schedule.default_line, setpoint=schedule.default)
+    return Claim(
+        name=DEFAULT,
+        line=schedule.default_line,
+        setpoint=schedule.default,
+        origin=schedule.default_origin,
+    )
 
 
 class _Hearing:

@@ -9,8 +9,12 @@ from datetime import datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from scheduler.model.setpoint import Setpoint
 from scheduler.model.timeline import Claim, Condition, Moment, Segment, Timeline
 from scheduler.plan.words import FIELD_WORDS
+
+DEEPEST = 20
+"""How deep ``otherwise`` is nested: many readers of JSON give up at a hundred levels or a few more."""
 
 
 def plan_document(timeline: Timeline, zone: ZoneInfo, *, merge: bool = False) -> dict[str, Any]:
@@ -40,17 +44,26 @@ def _segment(segment: Segment, zone: tzinfo) -> dict[str, Any]:
         "export_price": segment.export_price,
     }
     document["rules"] = [_rule(claim, fields) for claim, fields in spoken.claims]
-    otherwise = segment.otherwise()
-    if otherwise is not None:
-        document["otherwise"] = _otherwise(otherwise)
+    return document | otherwise_document(segment)
+
+
+def otherwise_document(segment: Segment) -> dict[str, Any]:
+    """Empty, or ``otherwise``: the setpoint when the first ``if`` that has a say is false; nested where
+    another one then has.
+
+    At most `DEEPEST` deep; the last one is then what holds while every ``if`` is false.
+    """
+    chain: list[Setpoint] = []
+    at = segment.otherwise()
+    while at is not None and len(chain) < DEEPEST - 1:
+        chain.append(at.spoken().setpoint)
+        at = at.otherwise()
+    if at is not None:
+        chain.append(segment.ordinary().setpoint)
+    document: dict[str, Any] = {}
+    for setpoint in reversed(chain):
+        document = {"otherwise": setpoint.document() | document}
     return document
-
-
-def _otherwise(segment: Segment) -> dict[str, Any]:
-    """The setpoint when the first ``if`` that has a say is false; nested where another one then has."""
-    document = segment.spoken().setpoint.document()
-    further = segment.otherwise()
-    return document if further is None else document | {"otherwise": _otherwise(further)}
 
 
 def _rule(claim: Claim, fields: tuple[str, ...]) -> dict[str, Any]:

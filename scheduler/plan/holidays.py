@@ -8,6 +8,7 @@ the country that is meant.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -52,6 +53,18 @@ def known_names(rule: HolidayRule) -> frozenset[str]:
     """
     by_day = _library(rule.country, rule.subdivision, tuple(_NAMED_YEARS), every_kind=True)
     return frozenset(name for names in by_day.values() for name in names)
+
+
+def silent_names(rule: HolidayRule, years: Iterable[int]) -> frozenset[str]:
+    """Those of the rule's ``names`` that have no day in any of these calendar years.
+
+    A name can be right and yet silent: New Zealand's Queen's Birthday is the King's since 2023. LookupError
+    as for `known_names`.
+    """
+    if rule.names is None:
+        return frozenset()
+    by_day = _library(rule.country, rule.subdivision, tuple(years), every_kind=True)
+    return frozenset(rule.names).difference(*by_day.values())
 
 
 def days_of(rule: HolidayRule, year: int) -> frozenset[date]:
@@ -104,8 +117,14 @@ def _kept_on(rule: HolidayRule, day: date, taken: Iterable[date]) -> date | None
 def _library(
     country: str, subdivision: str | None, years: tuple[int, ...], *, every_kind: bool
 ) -> dict[date, tuple[str, ...]]:
-    """Dates in order, each with its names: one name or more, in more than one language if ``every_kind``."""
+    """Dates in order, each with its names: one name or more, in more than one language if ``every_kind``.
+
+    That a date is only estimated, as those by the moon are, is no part of its name.
+    """
     _spare_other_countries()
+    # India warns of years that it does not know, Python prints that with a path. A filter about this library
+    # alone, which stays: `catch_warnings` would switch those of the whole process, and not safely in threads.
+    warnings.filterwarnings("ignore", module="holidays")
     from holidays import country_holidays  # noqa: PLC0415 - only for those whose tariff has holidays
 
     try:
@@ -116,7 +135,7 @@ def _library(
     names: dict[date, dict[str, None]] = {}
     # Without a language the library takes that of the machine, and names in the file would fail elsewhere.
     for language in {own_language: None, _ENGLISH: None} if every_kind else {own_language: None}:
-        for day, joined in country_holidays(
+        found = country_holidays(
             country,
             subdiv=subdivision,
             years=years,
@@ -124,8 +143,11 @@ def _library(
             observed=False,
             language=language,
             categories=place.supported_categories if every_kind else None,
-        ).items():
-            names.setdefault(day, {}).update(dict.fromkeys(joined.split("; ")))
+        )
+        estimated = found.tr(getattr(found, "estimated_label", "")).removeprefix("%s")
+        for day, joined in found.items():
+            called = (name.removesuffix(estimated) for name in joined.split("; "))
+            names.setdefault(day, {}).update(dict.fromkeys(called))
     return {day: tuple(names[day]) for day in sorted(names)}
 
 

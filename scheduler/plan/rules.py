@@ -77,7 +77,8 @@ class Relative:
 class MomentRule:
     """A rule that does something at each instant that ``at`` names, where its selectors hold.
 
-    ``done_by`` is the first such instant after the moment.
+    ``done_by`` is the first such instant after the moment, at most 48 h after it: one further away belongs to
+    another moment, and this one has none.
     """
 
     name: str
@@ -95,6 +96,9 @@ class MomentRule:
 class Schedule:
     """All that the compiler needs: zone, tariff, rules in order of the file, and what holds where no rule
     speaks.
+
+    ``default_origin`` names what gave the default where that is not line ``default_line``: an environment
+    variable.
     """
 
     zone: ZoneInfo
@@ -102,3 +106,4 @@ class Schedule:
     rules: tuple[Window | MomentRule, ...]
     default: Setpoint
     default_line: int
+    default_origin: str | None = None

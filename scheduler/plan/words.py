@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
-from scheduler.model.reading import Live
-from scheduler.model.timeline import Condition, Moment, Segment
+from scheduler.model.timeline import Claim, Condition, Moment, Spoken
 from scheduler.plan.almanac import Almanac
 from scheduler.plan.calendar import ALL_DAY, MINUTES_PER_DAY, DateSpan, DayFilter, Hours, WeekDays, YearSpan
 from scheduler.plan.rules import When
+from scheduler.plan.wallclock import WallClock
 
 FIELD_WORDS = {"mode": "mode", "reserve_percent": "reserve"}
 """What the file calls the fields of a setpoint."""
@@ -48,43 +47,50 @@ def _why_not_on(almanac: Almanac, on: DayFilter, day: date, *, today: date) -> s
     return f"dates {_spans(on.dates or ())}: {name} is not one of them"
 
 
-def condition_unmet(condition: Condition, live: Live) -> str:
-    """Why an ``if`` is not true of what the gateway says."""
-    return f"if {condition}: the charge is {live.charge_percent:.3g} % and the grid {live.grid}"
-
-
 def fields(names: Iterable[str]) -> str:
     """Fields of a setpoint, joined as in a sentence."""
     return " and ".join(FIELD_WORDS[name] for name in names)
 
 
-def asked(segment: Segment) -> str:
-    """What a segment asks for, and what else where an ``if`` is false.
-
-    Fields that hang on different conditions have too many combinations for a line: `explain` tells the one
-    that is.
-    """
-    spoken = segment.spoken()
-    otherwise = segment.otherwise()
-    if otherwise is None:
-        return str(spoken.setpoint)
-    conditions = dict.fromkeys(
-        str(claim.condition) for claim, _ in spoken.claims if claim.condition is not None
-    )
-    rest = asked(otherwise) if len(conditions) == 1 else "it depends"
-    return f"{spoken.setpoint} if {' and '.join(conditions)}, otherwise {rest}"
+def named(claim: Claim) -> str:
+    """A rule, and where it says so."""
+    return f"{claim.name} ({claim.origin or f'line {claim.line}'})"
 
 
-def deed(moment: Moment, zone: ZoneInfo) -> str:
-    """What is to be done at a moment, and until when."""
+def givers(spoken: Spoken) -> str:
+    """The rules that give a setpoint; which field each of them gives, if they are several."""
+    if len(spoken.claims) == 1:
+        return named(spoken.claims[0][0])
+    return "; ".join(f"{named(claim)}: {fields(gave)}" for claim, gave in spoken.claims)
+
+
+def case_text(condition: Condition, spoken: Spoken) -> str:
+    """What an ``if`` makes of a setpoint."""
+    return f"if {condition}: {spoken.setpoint}"
+
+
+def deed(moment: Moment, clock: WallClock) -> str:
+    """What is to be done at a moment, and until when; with the day, where that is another one."""
     parts = [
         moment.do,
         "install" if moment.install else "",
         "" if moment.condition is None else f"if {moment.condition}",
     ]
     if moment.done_by is not None:
-        parts.append(f"done by {moment.done_by.astimezone(zone):%H:%M}")
+        same_day = clock.day(moment.done_by) == clock.day(moment.at)
+        parts.append(f"done by {(time_text if same_day else instant_text)(moment.done_by, clock)}")
     return ", ".join(part for part in parts if part)
+
+
+def time_text(instant: datetime, clock: WallClock) -> str:
+    """The local time; on a day when the clocks change with its name, since an hour may come twice."""
+    shown = instant.astimezone(clock.zone)
+    return f"{shown:%H:%M %Z}" if clock.shift(shown.date()) else f"{shown:%H:%M}"
+
+
+def instant_text(instant: datetime, clock: WallClock) -> str:
+    """The local day and time."""
+    return f"{day_name(clock.day(instant))} {time_text(instant, clock)}"
 
 
 def day_name(day: date) -> str:

@@ -44,6 +44,14 @@ def read(path: Path) -> bytes | None:
         raise StoreError(f"{path} could not be read: {error.strerror or error}") from error
 
 
+def remove(path: Path) -> None:
+    """Have no such file. Raises StoreError if it is there and cannot be removed."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path} could not be removed: {error.strerror or error}") from error
+
+
 def _sync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:

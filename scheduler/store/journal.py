@@ -17,6 +17,9 @@ from scheduler.model.errors import StoreError
 KEPT = 5000
 """Rows kept of each kind: more than a year of ten switches a day."""
 
+BUSY_MS = 200
+"""How long a statement waits for another program that writes, in milliseconds: the whole daemon waits with it."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS switch (number INTEGER PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS event (number INTEGER PRIMARY KEY, document TEXT NOT NULL);
@@ -72,6 +75,8 @@ def _opened(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript(_SCHEMA)
+        # Only from here on: opening may wait as long as SQLite likes, because nothing runs beside it yet.
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
     except sqlite3.Error:
         connection.close()
         raise

@@ -1,6 +1,8 @@
 """One program a state directory: the lock that says who owns the gateway.
 
-The kernel lets go of it when the holder dies, however it dies.
+The kernel lets go of it when the holder dies, however it dies. It is a lock of the open file description (fcntl(2),
+F_OFD_SETLK): unlike one of flock(2) it can be asked about without being taken, so that a look never keeps a daemon
+from starting; unlike one of POSIX it is the open file's and not the process's.
 """
 
 from __future__ import annotations
@@ -8,11 +10,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import struct
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from scheduler.model.errors import StoreError
+
+_FLOCK = struct.Struct("@hhqqi")
+"""struct flock of fcntl(2), with offsets of 64 bits: type, whence, start, length, process."""
+
+_WHOLE = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+"""An exclusive lock on the whole file."""
 
 
 class Held(StoreError):
@@ -39,7 +48,7 @@ class Lock:
         except OSError as error:
             raise StoreError(f"{self._path} could not be opened: {error.strerror or error}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE)
         except BlockingIOError:
             os.close(descriptor)
             raise Held(self._path, _holder(self._path)) from None
@@ -73,12 +82,12 @@ def holder(path: Path) -> int | None:
     except OSError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _holder(path) or 0
+        kind, *_ = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _WHOLE))
+    except OSError:
+        return None  # no locks on this file system: then no daemon can have started here
     finally:
         os.close(descriptor)
-    return None
+    return None if kind == fcntl.F_UNLCK else _holder(path) or 0
 
 
 def _holder(path: Path) -> int | None:

@@ -1,0 +1,181 @@
+"""The daemon put together: the loop with its alarms, its memory and its files, and what an edit of them leads to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scheduler import __version__
+from scheduler.app.once import keep_record, policy_of
+from scheduler.app.plug import connect, identity_of, simulate
+from scheduler.config.configuration import Configuration
+from scheduler.config.load import load
+from scheduler.config.problems import ConfigurationError
+from scheduler.config.settings import secret_files
+from scheduler.control.loop import Loop
+from scheduler.daemon.clock import AlarmClock
+from scheduler.daemon.engine import Engine
+from scheduler.daemon.process import beside
+from scheduler.daemon.reload import contents, digest, watch
+from scheduler.gateway.local import LocalGateway
+from scheduler.model.errors import GatewayError, Refused, SchedulerError
+from scheduler.model.events import Event, PlanChanged, PlanRejected, Started, Stopped
+from scheduler.observe.status import StatusFile
+from scheduler.store.lock import Lock
+from scheduler.store.memory import Listener, Memory
+
+if TYPE_CHECKING:
+    from scheduler.simulator.device import SimulatedGateway
+
+
+class Daemon:
+    """The loop with its alarms, its memory and its files. ``stop`` set ends it.
+
+    ``oddities`` tells what a person should know of a configuration, each time another one comes into force.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        directory: Path,
+        listeners: list[Listener],
+        clock: AlarmClock,
+        *,
+        oddities: Callable[[Configuration], list[Event]] = lambda _: [],
+    ) -> None:
+        self._configuration = configuration
+        self._named = configuration  # the last one that could be read: in force, or refused for what it names
+        self._directory = directory
+        self._listeners = listeners
+        self._clock = clock
+        self._oddities = oddities
+        self._stack = AsyncExitStack()
+        self._running: tuple[Loop, Memory] | None = None
+        self._plug: Callable[[Configuration], object] = identity_of
+        self._plugged: object = None
+        self._refused: object = None
+        self._one_reload = asyncio.Lock()
+        self._reloads: set[asyncio.Task[None]] = set()
+        self.stop = asyncio.Event()
+
+    def zone(self) -> tzinfo:
+        """The time zone of the site, by the configuration in force."""
+        return self._configuration.schedule.zone
+
+    async def run(self, prepare: Callable[[SimulatedGateway], None] | None = None) -> GatewayError | None:
+        """Run until ``stop`` is set; what kept the battery from being put back into service at the end, if anything did.
+
+        With ``prepare``, against a simulated gateway whatever the configuration says, prepared by it.
+        Refused if the certificate was not trusted yet, StoreError if another daemon owns the state directory.
+        """
+        with Lock(self._directory / "lock"):
+            simulated = self._configuration.gateway.type == "simulated"
+            memory = Memory(self._directory, self._listeners, self._clock.now, simulated=simulated)
+            async with self._stack as stack:
+                memory.forget_status()
+                keep_record(memory, stack, self.zone)
+                in_force = {**contents(self._files()), self._named.path: self._named.digest}
+                if prepare is None:
+                    gateway = await connect(self._configuration, memory, self._clock, stack)
+                else:
+                    self._plug = lambda _: None  # no edit leads from a prepared gateway to somebody's house
+                    device, gateway = await simulate(self._configuration, memory, self._clock, stack)
+                    prepare(device)
+                self._plugged = self._plug(self._configuration)
+                loop = Loop(
+                    policy_of(self._configuration),
+                    gateway,
+                    clock=self._clock,
+                    marks=memory.marker,
+                    tell=memory.tell,
+                    arm=self._engine(stack).arm,
+                    report=StatusFile(memory.write_status, self.zone).report,
+                )
+                self._running = loop, memory
+                self._tell_start(memory)
+                async with beside(watch(self._files, self.reload, in_force=in_force)):
+                    left = await loop.run(self.stop)
+                for task in self._reloads:
+                    task.cancel()
+                memory.tell(Stopped(at=self._clock.now(), message="the daemon was told to stop"))
+                return left
+
+    def _files(self) -> list[Path]:
+        """What the configuration comes from; a file of them may come into being later."""
+        return [self._named.path, self._named.gateway.certificate, *secret_files()]
+
+    def _engine(self, stack: AsyncExitStack) -> Engine:
+        engine = Engine(self._wake, self._clock.alarm_time)
+        engine.start()
+        stack.callback(engine.stop)
+        return engine
+
+    def _wake(self) -> None:
+        if self._running is not None:
+            self._running[0].wake()
+
+    def _tell_start(self, memory: Memory) -> None:
+        it = self._configuration
+        where = (
+            "a simulated gateway"
+            if it.gateway.type == "simulated"
+            else f"{it.gateway.host}:{it.gateway.port}"
+        )
+        words = f"tou-scheduler {__version__} runs {it.path} on {where}, memory in {self._directory}"
+        memory.tell(Started(at=self._clock.now(), message=words))
+        self._tell_oddities(memory)
+
+    def _tell_oddities(self, memory: Memory) -> None:
+        for oddity in self._oddities(self._configuration):
+            memory.tell(oddity)
+
+    def reload(self) -> None:
+        """Take up the files as they are now. With a problem in them, the plan in force goes on."""
+        if self._running is not None:
+            task = asyncio.create_task(self._reload(*self._running), name="reload")
+            self._reloads.add(task)
+            task.add_done_callback(self._reloads.discard)
+
+    async def _reload(self, loop: Loop, memory: Memory) -> None:
+        async with self._one_reload:
+            try:
+                fresh = self._named = load(self._configuration.path)
+                if self._plug is identity_of and fresh.gateway.type != self._configuration.gateway.type:
+                    raise Refused(
+                        "gateway.type changed", remedy="that takes a restart: each kind has its own memory"
+                    )
+                plug = self._plug(fresh)
+                gateway = None
+                if plug != self._plugged:
+                    gateway = await connect(fresh, memory, self._clock, self._stack)
+            except ConfigurationError as error:
+                self._reject(error.summary, loop, memory)
+            except SchedulerError as error:
+                self._reject(str(error), loop, memory)
+            else:
+                self._adopt(fresh, plug, gateway, loop, memory)
+
+    def _adopt(
+        self, fresh: Configuration, plug: object, gateway: LocalGateway | None, loop: Loop, memory: Memory
+    ) -> None:
+        edited = fresh.digest != self._configuration.digest
+        news = edited or plug != self._plugged or self._refused is not None
+        self._configuration, self._plugged, self._refused = fresh, plug, None
+        loop.adopt(policy_of(fresh), gateway)
+        if news:
+            beside_it = "" if edited or gateway is None else ", with another certificate or password"
+            message = f"{fresh.path} is in force ({fresh.digest[:12]}){beside_it}"
+            memory.tell(PlanChanged(at=self._clock.now(), message=message))
+        if edited:
+            self._tell_oddities(memory)
+
+    def _reject(self, problem: str, loop: Loop, memory: Memory) -> None:
+        loop.reject(problem)
+        refused = problem, digest(self._configuration.path)
+        if refused != self._refused:  # said once for each edit
+            memory.tell(PlanRejected(at=self._clock.now(), message=f"{problem}; the plan in force goes on"))
+        self._refused = refused

@@ -1,0 +1,69 @@
+"""One switch with everything around it: lock, memory, gateway, and an end when it is called off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import tzinfo
+from pathlib import Path
+
+from scheduler.app.plug import connect
+from scheduler.config.configuration import Configuration
+from scheduler.control import once as control_once
+from scheduler.control.agenda import Policy, agenda
+from scheduler.control.calloff import unless_called_off
+from scheduler.daemon.clock import SystemClock
+from scheduler.model.events import Switched
+from scheduler.model.evidence import SwitchRecord
+from scheduler.observe.record import Recorder
+from scheduler.store.lock import Lock
+from scheduler.store.memory import Memory
+
+
+def policy_of(configuration: Configuration) -> Policy:
+    """The configuration as the loop needs it."""
+    return Policy(
+        schedule=configuration.schedule,
+        on_drift=configuration.on_drift,
+        verify_s=configuration.verify_every_s,
+        digest=configuration.digest,
+    )
+
+
+def keep_record(memory: Memory, stack: AsyncExitStack, zone: Callable[[], tzinfo]) -> None:
+    """Have the journal keep what happens from now on, if it can be used."""
+    journal = memory.open_journal()
+    if journal is not None:
+        stack.callback(journal.close)
+        memory.listen(Recorder(journal, zone, memory.failed).tell)
+
+
+async def once(configuration: Configuration, directory: Path, *, stop: asyncio.Event) -> SwitchRecord:
+    """Bring the gateway to what should be now; the evidence of it. ``stop`` set calls it off.
+
+    Refused if the certificate was not trusted yet, StoreError if a daemon owns the state directory, CalledOff.
+    """
+    clock = SystemClock()
+    with Lock(directory / "lock"):
+        memory = Memory(directory, [], clock.now, simulated=configuration.gateway.type == "simulated")
+        async with AsyncExitStack() as stack:
+            keep_record(memory, stack, lambda: configuration.schedule.zone)
+            gateway = await connect(configuration, memory, clock, stack)
+            marks, tell = memory.marker, memory.tell
+            came = await unless_called_off(
+                control_once.once(
+                    agenda(policy_of(configuration), clock.now()),
+                    gateway,
+                    clock=clock,
+                    marks=marks,
+                    tell=tell,
+                ),
+                stop,
+                gateway=gateway,
+                clock=clock,
+                marks=marks,
+                tell=tell,
+            )
+            tell(Switched(at=came.record.at, record=came.record))
+            return came.record

@@ -1,0 +1,93 @@
+"""The gateway that a configuration asks for, ready to be talked to: a real one, or a simulated one in this process."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from scheduler.config.configuration import Configuration, GatewaySettings
+from scheduler.control.ports import Clock
+from scheduler.gateway.local import Credentials, LocalGateway
+from scheduler.gateway.pin import Endpoint, read_fingerprint
+from scheduler.model.errors import StoreError
+from scheduler.store.memory import Memory
+
+if TYPE_CHECKING:
+    from scheduler.simulator.device import SimulatedGateway
+
+
+def endpoint_of(settings: GatewaySettings) -> Endpoint:
+    """Where the gateway is, with the certificate that was trusted; Refused with the remedy if there is none."""
+    return Endpoint(
+        host=settings.host,
+        port=settings.port,
+        server_name=settings.server_name or None,
+        fingerprint=read_fingerprint(settings.certificate),
+    )
+
+
+async def connect(
+    configuration: Configuration, memory: Memory, clock: Clock, stack: AsyncExitStack
+) -> LocalGateway:
+    """The gateway that the configuration asks for; what it needs is put away when ``stack`` is closed.
+
+    Refused if the certificate was not trusted yet; StoreError or SimulatorError if a simulated one cannot be started.
+    """
+    settings = configuration.gateway
+    if settings.type == "simulated":
+        _, gateway = await simulate(configuration, memory, clock, stack)
+        return gateway
+    password = None if settings.password is None else settings.password.reveal()
+    return _client(endpoint_of(settings), _credentials(settings, password), memory, clock, stack)
+
+
+async def simulate(
+    configuration: Configuration, memory: Memory, clock: Clock, stack: AsyncExitStack
+) -> tuple[SimulatedGateway, LocalGateway]:
+    """A simulated gateway in this process, over HTTPS like a real one, and the client that is logged in to it."""
+    from scheduler.simulator.device import SimulatedGateway
+    from scheduler.simulator.personality import personality
+    from scheduler.simulator.server import serving
+
+    settings = configuration.gateway
+    device = SimulatedGateway(
+        now=clock.now, personality=personality(settings.firmware), zone=configuration.schedule.zone
+    )
+    try:
+        served = await stack.enter_async_context(serving(device, directory=memory.simulated))
+    except OSError as error:
+        raise StoreError(
+            f"the simulated gateway cannot be kept in {memory.simulated}: {error.strerror or error}"
+        ) from error
+    passwords = {
+        "installer": device.sessions.installer_password,
+        "customer": device.sessions.customer_password,
+    }
+    endpoint = Endpoint(
+        host=served.host, port=served.port, server_name="powerwall", fingerprint=bytes.fromhex(served.sha256)
+    )
+    credentials = _credentials(settings, passwords[settings.username])
+    return device, _client(endpoint, credentials, memory, clock, stack)
+
+
+def _credentials(settings: GatewaySettings, password: str | None) -> Credentials:
+    return Credentials(
+        username=settings.username,
+        password=password,
+        email=settings.email,
+        force_sm_off=settings.force_sm_off,
+    )
+
+
+def _client(
+    endpoint: Endpoint, credentials: Credentials, memory: Memory, clock: Clock, stack: AsyncExitStack
+) -> LocalGateway:
+    gateway = LocalGateway(endpoint, credentials, ledger=memory.logins, now=clock.now)
+    stack.push_async_callback(gateway.close)
+    return gateway
+
+
+def identity_of(configuration: Configuration) -> object:
+    """What makes it another gateway: its settings, or another certificate in the same file."""
+    settings = configuration.gateway
+    return (settings, configuration.schedule.zone if settings.type == "simulated" else endpoint_of(settings))

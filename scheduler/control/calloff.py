@@ -1,0 +1,71 @@
+"""A switch that a person may call off: it is cut, and the battery put back into service before anything ends.
+
+For `once`, which has no loop to do it. How the switch itself goes is not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Tell
+from scheduler.control.session import Session
+from scheduler.control.switch import Came
+from scheduler.model.errors import GatewayError, SchedulerError, Transient
+from scheduler.model.events import LeftStopped
+
+RELEASE_S = 9.0
+"""How long putting the battery back into service may take, in seconds of the machine's own time."""
+
+
+class CalledOff(SchedulerError):
+    """A person ended the switch before its verdict. ``left`` is what kept the battery from being put back, or None."""
+
+    def __init__(self, left: GatewayError | None) -> None:
+        outcome, remedy = (
+            "the battery runs, but the switch may be half done",
+            "run `tou-scheduler once` again",
+        )
+        if left is not None:
+            outcome = f"the battery may stand still: {left}"
+            remedy = f"start it in the gateway's own page, or {remedy}"
+        super().__init__(f"called off; {outcome}; {remedy}")
+        self.left = left
+
+
+async def unless_called_off(
+    switch: Coroutine[Any, Any, Came],
+    stop: asyncio.Event,
+    *,
+    gateway: Gateway,
+    clock: Clock,
+    marks: Marks,
+    tell: Tell,
+) -> Came:
+    """What ``switch`` came to, or CalledOff within `RELEASE_S` seconds after ``stop`` is set."""
+    switching = asyncio.create_task(switch, name="switch")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait({switching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    switching.cancel()  # of no effect on one that is done
+    await asyncio.wait({switching})
+    if not switching.cancelled():
+        return switching.result()
+    left = await _release(gateway, clock, marks, tell)
+    if left is not None:
+        tell(LeftStopped(at=clock.now(), message=f"the battery may stand still: {left}"))
+    raise CalledOff(left)
+
+
+async def _release(gateway: Gateway, clock: Clock, marks: Marks, tell: Tell) -> GatewayError | None:
+    owed = MAY_HAVE_STOPPED in marks
+    try:
+        async with asyncio.timeout(RELEASE_S):
+            left = await Session(gateway, clock, marks, tell).release()
+    except TimeoutError:
+        return Transient(f"it could not be put back into service within {RELEASE_S:g} s")
+    if owed and left is None and not gateway.has_session:
+        marks.note(MAY_HAVE_STOPPED)  # whoever comes next has a look
+        return Transient("the login was cut off, and the gateway may yet obey it")
+    return left

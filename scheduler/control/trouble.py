@@ -1,0 +1,34 @@
+"""What is wrong with the gateway now: a sentence, and who must act, so that each kind is told once. A value, no policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from scheduler.model.errors import GatewayError, Refused, Standstill
+from scheduler.model.events import FoundStopped, GatewayLost, PersonNeeded
+
+Kind = type[FoundStopped | GatewayLost | PersonNeeded]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """``kind`` is the event that tells of it."""
+
+    kind: Kind
+    sentence: str
+
+    def event(self, at: datetime) -> FoundStopped | GatewayLost | PersonNeeded:
+        """The event to tell."""
+        return self.kind(at=at, message=self.sentence)
+
+
+def trouble_of(error: GatewayError) -> Trouble:
+    """The trouble that an error is."""
+    match error:
+        case Standstill():
+            return Trouble(FoundStopped, str(error))
+        case Refused():
+            return Trouble(PersonNeeded, str(error))
+        case _:
+            return Trouble(GatewayLost, str(error))

@@ -1,0 +1,69 @@
+"""The parts put together, in this process: what an edit may lead to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from processes import ROOT, command, eventually, site
+
+from scheduler.app import Daemon
+from scheduler.config.load import load
+from scheduler.daemon.clock import FastClock
+from scheduler.model.events import Event
+
+
+async def test_an_edit_during_the_demo_does_not_lead_to_the_house(tmp_path: Path) -> None:
+    """The demo runs by a clock of its own: whatever the file says by then, its gateway stays the simulated one."""
+    file = tmp_path / "tou.yaml"
+    file.write_text((ROOT / "config" / "tou.yaml").read_text())
+    loaded = load(file, environ={}, secret_directories=[])
+    configuration = replace(loaded, gateway=replace(loaded.gateway, type="simulated"))
+    told: list[Event] = []
+    answered, prepared = asyncio.Event(), asyncio.Event()
+
+    def tell(event: Event) -> None:
+        told.append(event)
+        if event.name in {"plan", "plan_rejected"}:
+            answered.set()
+
+    clock = FastClock(datetime(2026, 7, 1, 19, tzinfo=UTC), 60)
+    daemon = Daemon(configuration, tmp_path / "state", [tell], clock)
+    running = asyncio.create_task(daemon.run(prepare=lambda _: prepared.set()))
+    await prepared.wait()
+    await asyncio.sleep(0)
+    file.write_text(file.read_text().replace("reserve: 100", "reserve: 70"))
+    daemon.reload()
+    await answered.wait()
+    daemon.stop.set()
+    await running
+
+    # A real gateway would have been refused: there is no certificate of it.
+    assert [event.name for event in told if event.name.startswith("plan")] == ["plan"]
+
+
+def test_a_dry_run_leaves_no_trace_in_the_memory_of_the_house(tmp_path: Path) -> None:
+    """Three dry runs use up no login budget, write no history and leave no mark for the real gateway of that directory."""
+    text = (ROOT / "config" / "tou.yaml").read_text()
+    (tmp_path / "dry.yaml").write_text(text.replace("type: local ", "type: simulated "))
+    for _ in range(3):
+        result = command("once", "--config", "dry.yaml", "--state-dir", "state", cwd=tmp_path)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    assert not (tmp_path / "state" / "logins.json").exists()
+    assert not (tmp_path / "state" / "marker.json").exists()
+    assert "no switch has been recorded in" in command("history", "--state-dir", "state", cwd=tmp_path).stdout
+    dry = command("history", "--state-dir", "state/simulated", "--json", cwd=tmp_path)
+    assert len(json.loads(dry.stdout)) == 3
+
+
+def test_the_kind_of_gateway_does_not_change_under_a_running_daemon(tmp_path: Path) -> None:
+    """Each kind has its own memory, so that an edit of `type` is refused until the next start."""
+    with site(tmp_path) as home, home.daemon():
+        home.edit("type: local ", "type: simulated ")
+
+        eventually(lambda: "plan_rejected" in [line["event"] for line in home.log])
+        assert "restart" in [line for line in home.log if line["event"] == "plan_rejected"][-1]["message"]

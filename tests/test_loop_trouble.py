@@ -1,0 +1,413 @@
+"""The loop in trouble: what must not happen when calls fail, people meddle, clocks jump and processes die."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from bench import BY_DAY, BY_NIGHT, Bench, bench, local, readme_schedule
+from days import Run, obeyed
+
+from scheduler.control.agenda import agenda
+from scheduler.control.once import once
+from scheduler.control.ports import MAY_HAVE_STOPPED
+from scheduler.model.events import (
+    Drifted,
+    EffectJudged,
+    Event,
+    FoundStopped,
+    GatewayBack,
+    GatewayLost,
+    LeftStopped,
+    PersonNeeded,
+    Restarted,
+)
+from scheduler.model.evidence import Verdict
+from scheduler.model.setpoint import Setpoint
+from scheduler.model.timeline import Condition, DriftPolicy
+from scheduler.plan.rules import Schedule, Window
+
+LOGIN = "POST /api/login/Basic"
+READ = "GET /api/operation"
+WRITE = "POST /api/operation"
+METERS = "GET /api/meters/aggregates"
+SHUT = b'{"code":401,"error":"roles [Provider_Engineer] require physical access","message":"Login Error"}'
+
+
+def conditional() -> Schedule:
+    """A schedule whose setpoint depends on the charge."""
+    low = Window(name="Low", line=9, setpoint=BY_NIGHT, condition=Condition(charge_below_percent=90))
+    return replace(readme_schedule(), rules=(low,), default=BY_DAY)
+
+
+async def test_once_with_an_if_works_from_a_cold_start() -> None:
+    """The login that stops the battery must not make its state of charge unreadable: it runs again before it is asked."""
+    b = bench(local("12:00"))
+    run = Run(b, conditional())
+
+    came = await once(
+        agenda(run.policy, b.clock.now()), b.gateway, clock=b.clock, marks=b.marks, tell=b.events.append
+    )
+
+    assert came.record.verdict is Verdict.VERIFIED
+    assert came.record.rules == ("Low",)
+    assert obeyed(b)[2]
+
+
+async def test_an_if_raises_no_alarm_at_the_start() -> None:
+    """A daemon with a conditional rule starts without a word of a lost gateway."""
+    run = Run(bench(local("12:00")), conditional())
+
+    await run.until(local("12:20"))
+
+    assert run.told(GatewayLost) == []
+    assert run.records[0].verdict is Verdict.VERIFIED
+
+
+async def test_a_call_that_is_missing_once_does_not_stop_switching() -> None:
+    """One 404 of the meters at noon, and the switch at 22:05 is made all the same."""
+    b = bench(local("12:00"))
+    b.wire.first_answers[METERS] = [(404, b"")]
+
+    await Run(b).until(local("22:06"))
+
+    assert obeyed(b) == ("backup", 100.0, True)
+
+
+async def test_a_write_path_that_was_missing_is_looked_for_at_the_next_boundary() -> None:
+    """A gateway that answers 404 while it starts up is not given up for good."""
+    b = bench(local("12:00"))
+    b.wire.first_answers[WRITE] = [(404, b"")]
+    run = Run(b)
+
+    await run.until(local("22:06"))
+
+    assert [r.verdict for r in run.records] == [Verdict.REFUSED, Verdict.VERIFIED]
+    assert obeyed(b)[0] == "backup"
+
+
+async def test_two_edits_in_a_row_do_not_lose_a_new_gateway() -> None:
+    """The first edit names another gateway, the second changes a comment before the first was taken up."""
+    b, other = bench(local("12:00")), bench(local("12:00"))
+    run = Run(b)
+    run.loop.adopt(run.policy, other.gateway)
+    run.loop.adopt(replace(run.policy, digest="e"))
+
+    await run.until(local("12:01"))
+
+    assert other.story
+    assert WRITE not in b.story
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "an if"])
+async def test_a_person_is_called_even_after_an_outage(meanwhile: str) -> None:
+    """First the gateway is away, then it lets nobody in any more: the second is told as well, because a person must act."""
+    b = bench(local("09:00"))
+    b.scenario("offline for 10 minutes at 10:00")
+    run = Run(b, conditional() if meanwhile == "an if" else None)
+    await run.until(local("10:05"))
+    b.device.sessions.expire(b.device.now())
+    b.wire.answers[LOGIN] = (401, SHUT)
+
+    await run.until(local("11:00"))
+
+    assert len(run.told(GatewayLost)) == 1
+    assert len(run.told(PersonNeeded)) == 1
+
+
+@pytest.mark.parametrize("schedule", [readme_schedule(), conditional()], ids=["plain", "conditional"])
+async def test_a_standstill_is_told_even_after_an_outage(schedule: Schedule) -> None:
+    """The gateway was away, and comes back with a battery that somebody stopped."""
+    b = bench(local("09:00"))
+    b.scenario("offline for 10 minutes at 10:00")
+    b.scenario("somebody stops it at 10:05")
+    run = Run(b, schedule)
+
+    await run.until(local("10:30"))
+
+    assert len(run.told(FoundStopped)) == 1
+    assert not obeyed(b)[2]
+
+
+async def test_a_new_target_after_an_outage_is_not_written_to_a_gateway_under_repair() -> None:
+    """Back from an outage in the very pause in which a boundary passed, with a battery that somebody stopped: no write."""
+    b = bench(local("21:03"))
+    b.scenario("offline for 3 minutes at 22:02")
+    b.scenario("somebody stops it at 22:04")
+    run = Run(b)
+
+    await run.until(local("22:40"))
+
+    assert b.story.count(WRITE) == 1
+    assert len(run.told(FoundStopped)) == 1
+    assert run.records[-1].desired == BY_NIGHT
+
+
+async def test_a_login_that_a_reading_needs_is_undone_before_the_reading() -> None:
+    """The session expires as the state of charge is asked for: after the login the battery runs before it is asked again."""
+    b = bench(local("12:00"))
+    run = Run(b, conditional())
+    await run.until(local("12:07"))
+    b.wire.first_answers["GET /api/system_status/soe"] = [(401, b"")]
+
+    await run.until(local("12:20"))
+
+    assert b.story.count(LOGIN) == 2
+    assert run.told(GatewayLost) == []
+
+
+async def test_a_clock_that_jumps_within_a_cycle_crashes_nothing() -> None:
+    """A Pi that was off for weeks gets its time while the first cycle is under way."""
+    b = bench(local("12:00"))
+
+    def jump(call: str) -> None:
+        if call == LOGIN:
+            b.clock.step = timedelta(days=30)
+
+    b.wire.then = jump
+    await Run(b).until(local("2026-07-31T12:05"))
+
+    assert obeyed(b) == ("self_consumption", 9.75, True)
+
+
+async def test_a_bug_does_not_leave_the_battery_stopped() -> None:
+    """An exception that nobody expects ends the loop, but not before the battery runs again."""
+    b = bench(local("12:00"))
+    run = Run(b)
+
+    def bug(call: str) -> None:
+        if call == READ:
+            b.wire.then = lambda _: None
+            raise ZeroDivisionError
+
+    b.wire.then = bug
+    with pytest.raises(ZeroDivisionError):
+        await run.until(local("12:05"))
+
+    assert obeyed(b)[2]
+
+
+@pytest.mark.parametrize("call", [METERS, "GET /api/system/update/status", "GET /api/system_status/soe"])
+async def test_one_call_that_always_fails_makes_no_storm(call: str) -> None:
+    """Whatever side call answers 500 for ever: a handful of lines, at most 600 requests an hour, and switches on time."""
+    b = bench(local("06:30"))
+    b.wire.answers[call] = (500, b"")
+    run = Run(b)
+
+    await run.until(local("09:30"))
+
+    assert len(b.events) <= 12
+    assert len([line for line in b.story if line.startswith(("GET", "POST"))]) <= 600
+    assert obeyed(b) == ("self_consumption", 9.75, True)
+    assert run.told(GatewayLost) == []
+
+
+async def test_what_was_refused_is_never_called_effective() -> None:
+    """A switch that the gateway refused stays refused, whatever the battery happens to do."""
+    b = bench(local("12:00"))
+    run = Run(b)
+    await run.until(local("12:01"))
+    b.scenario("somebody uses the app")
+    b.wire.answers[WRITE] = (403, b"")
+    run = Run(b, on_drift="enforce")
+
+    await run.until(local("20:00"))
+
+    assert run.reports[-1].record is not None
+    assert run.reports[-1].record.verdict is Verdict.REFUSED
+    assert run.told(EffectJudged) == []
+
+
+async def test_enforcing_leaves_a_trace() -> None:
+    """Each time a person is overruled there is a drift and the evidence of the switch."""
+    b = bench(local("09:00"))
+    b.scenario("somebody uses the app at 10:00")
+    b.scenario("somebody uses the app at 11:00")
+    run = Run(b, on_drift="enforce")
+
+    await run.until(local("12:00"))
+
+    assert [event.policy for event in run.told(Drifted)] == ["enforce", "enforce"]
+    assert [r.verdict for r in run.records] == [Verdict.VERIFIED] * 3
+
+
+@pytest.mark.parametrize(("strict", "mode"), [("enforce", "backup"), ("yield", "self_consumption")])
+async def test_the_drift_policy_is_that_of_the_rule_whose_field_was_changed(
+    strict: DriftPolicy, mode: str
+) -> None:
+    """One rule gives the reserve and yields, another gives the mode: who changes the mode has to do with the latter."""
+    reserve = Window(name="reserve", line=1, setpoint=Setpoint(reserve_percent=30), on_drift="yield")
+    backup = Window(name="mode", line=2, setpoint=Setpoint(mode="backup"), on_drift=strict)
+    b = bench(local("12:00"))
+    run = Run(b, replace(readme_schedule(), rules=(reserve, backup)), on_drift="yield")
+    await run.until(local("12:10"))
+    b.device.use_app(replace(b.device.shown, mode="self_consumption"))
+
+    await run.until(local("12:20"))
+
+    assert obeyed(b)[0] == mode
+
+
+async def test_notify_is_an_alarm_until_the_boundary() -> None:
+    """With `on_drift: notify` the change stands, and the status is not fine until the next boundary."""
+    b = bench(local("21:00"))
+    b.scenario("somebody uses the app at 21:30")
+    run = Run(b, on_drift="notify")
+
+    await run.until(local("22:00"))
+    assert "somebody changed it" in (run.reports[-1].trouble or "")
+    await run.until(local("22:10"))
+    assert run.reports[-1].trouble is None
+
+
+async def test_a_change_that_is_taken_back_is_no_drift_any_more() -> None:
+    """When the person puts it back, the status says so; another change is told anew."""
+    b = bench(local("09:00"))
+    run = Run(b)
+    await run.until(local("09:10"))
+    b.scenario("somebody uses the app")
+    await run.until(local("09:20"))
+    assert run.reports[-1].drifted
+    b.device.use_app(replace(b.device.shown, mode="self_consumption", reserve_raw_percent=9.75))
+    await run.until(local("09:30"))
+    assert not run.reports[-1].drifted
+    b.device.use_app(replace(b.device.shown, mode="backup", reserve_raw_percent=50))
+    await run.until(local("09:40"))
+    b.device.use_app(replace(b.device.shown, mode="backup", reserve_raw_percent=90))
+    await run.until(local("09:50"))
+
+    assert len(run.told(Drifted)) == 3
+    assert run.reports[-1].record is not None
+    assert run.reports[-1].record.after == Setpoint(
+        mode="backup", reserve_percent=pytest.approx(89.47, abs=0.01)
+    )
+
+
+async def test_processes_that_die_after_the_login_do_not_leave_the_battery_to_the_budget() -> None:
+    """Three kills right after a login use up the budget; the fourth process may still log in to start the battery."""
+    b = bench(local("12:00"))
+    for _ in range(3):
+        await b.session.call(b.gateway.read)
+        b.restart()
+        b.clock.passed_s += 2
+    assert not obeyed(b)[2]
+
+    await Run(b).until(local("12:00") + timedelta(seconds=30))
+
+    assert obeyed(b)[2]
+
+
+async def test_a_busy_gateway_does_not_use_up_the_login_budget() -> None:
+    """Busy for two minutes at the boundary, with an expired token: switched within two minutes after that."""
+    b = bench(local("07:30"))
+    b.scenario("token expires at 07:54")
+    b.scenario("is busy at 07:54")
+    run = Run(b)
+
+    await run.until(local("07:58"))
+
+    assert obeyed(b) == ("self_consumption", 9.75, True)
+
+
+async def test_429_is_answered_with_silence() -> None:
+    """After a 429 nothing at all is asked for five minutes, by no reload either."""
+    b = bench(local("12:00"))
+    b.wire.first_answers[LOGIN] = [(429, b"")]
+    run = Run(b)
+    await run.until(local("12:00") + timedelta(seconds=5))
+    asked = len(b.story)
+    assert [line for line in b.story if line.startswith(("GET", "POST"))][-1] == LOGIN
+    run.loop.adopt(replace(run.policy, digest="e"))
+
+    await run.until(local("12:04"))
+    assert len(b.story) == asked
+    await run.until(local("12:06"))
+    assert obeyed(b) == ("self_consumption", 9.75, True)
+
+
+async def test_a_call_that_refuses_every_session_is_no_reason_to_log_in_all_day() -> None:
+    """401 for ever on one call: two logins tell that it is not the session, and a handful a day is all."""
+    b = bench(local("06:30"))
+    b.wire.answers[READ] = (401, b"")
+    run = Run(b)
+
+    await run.until(local("23:30"))
+
+    assert b.story.count(LOGIN) <= 8
+    assert len(run.told(PersonNeeded)) == 1
+
+
+async def test_one_odd_look_at_the_meters_condemns_nothing() -> None:
+    """A kettle is quicker than an inverter: only a contradiction that lasts makes a switch not effective."""
+    b = bench(local("19:00"))
+    odd = (
+        b'{"site":{"instant_power":2500},"battery":{"instant_power":0},'
+        b'"load":{"instant_power":2500},"solar":{"instant_power":0}}'
+    )
+    b.wire.first_answers[METERS] = [(200, odd)]
+    run = Run(b)
+
+    await run.until(local("19:30"))
+
+    assert [event.record.verdict for event in run.told(EffectJudged)] == [Verdict.EFFECTIVE]
+
+
+async def test_a_battery_that_obeys_late_is_effective_after_all() -> None:
+    """Not effective is looked at again, so that it can be raised."""
+    b = bench(local("19:00"))
+    odd = (
+        b'{"site":{"instant_power":2500},"battery":{"instant_power":0},'
+        b'"load":{"instant_power":2500},"solar":{"instant_power":0}}'
+    )
+    b.wire.first_answers[METERS] = [(200, odd)] * 3
+    run = Run(b)
+
+    await run.until(local("20:30"))
+
+    assert [event.record.verdict for event in run.told(EffectJudged)] == [
+        Verdict.NOT_EFFECTIVE,
+        Verdict.EFFECTIVE,
+    ]
+
+
+async def test_a_battery_that_cannot_be_put_back_at_the_end_is_told() -> None:
+    """The gateway vanishes after a login that stopped the battery, and we are told to stop: that is an error, told and returned."""
+    b = bench(local("12:00"))
+    run = Run(b)
+    stop = asyncio.Event()
+    b.wire.then = _vanish_after(b, LOGIN, stop.set)
+
+    left = await run.loop.run(stop)
+
+    assert left is not None
+    assert len(run.told(LeftStopped)) == 1
+    assert MAY_HAVE_STOPPED in b.marks
+
+
+def _vanish_after(b: Bench, call: str, then: Callable[[], None]) -> Callable[[str], None]:
+    def look(seen: str) -> None:
+        if call in b.story[:-1]:
+            b.device.go_offline(timedelta(hours=1))
+            raise TimeoutError
+        if seen == call:
+            then()
+
+    return look
+
+
+async def test_events_are_few_on_a_good_day() -> None:
+    """A day without trouble has a restart, three switches, their effects and a moment: nothing else."""
+    run = Run(bench(local("06:30")))
+
+    await run.until(local("23:00"))
+
+    kinds: dict[type[Event], int] = {}
+    for event in run.bench.events:
+        kinds[type(event)] = kinds.get(type(event), 0) + 1
+    assert kinds[Restarted] == 1
+    assert GatewayLost not in kinds
+    assert GatewayBack not in kinds
+    assert len(run.bench.events) <= 10
