@@ -43,7 +43,7 @@ def test_the_demo_shows_the_day_of_the_readme_and_exits_0(tmp_path: Path) -> Non
 
 def test_the_demo_says_when_the_gateway_is_broken_and_does_not_exit_0(tmp_path: Path) -> None:
     """With a gateway that ignores writes the same day ends with exit code 4 and names the boundaries that failed."""
-    code, shown, errors = day(tmp_path, "--scenario", "ignores writes")
+    code, shown, errors = day(tmp_path, "--hours", "2", "--scenario", "ignores writes")
 
     assert code == 4
     assert "still reads self_consumption, reserve 20 %" in shown
@@ -54,7 +54,7 @@ def test_the_demo_says_when_the_gateway_is_broken_and_does_not_exit_0(tmp_path: 
 
 def test_a_gateway_that_shows_one_thing_and_does_another_is_found_out(tmp_path: Path) -> None:
     """One step late: it reads back what was asked and goes by the setting before; the meters and the day's table say so."""
-    code, shown, errors = day(tmp_path, "--scenario", "applies the previous one", "--json")
+    code, shown, errors = day(tmp_path, "--hours", "2", "--scenario", "applies the previous one", "--json")
 
     document = json.loads(shown)
     assert code == 4
@@ -80,7 +80,7 @@ def test_a_moment_that_never_happens_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Errands, "attend", nothing)
     monkeypatch.chdir(tmp_path)
 
-    result = CliRunner().invoke(build(), ["demo", "--config", str(CONFIG), "--speed", "3600"])
+    result = CliRunner().invoke(build(), ["demo", "--config", str(CONFIG), "--hours", "2"])
 
     assert result.exit_code == 4
     assert re.search(r"Wed 07:15  did not end +check_firmware", result.stdout)
@@ -93,7 +93,7 @@ def test_a_plan_without_a_boundary_is_a_good_day(tmp_path: Path) -> None:
     always = text[: text.index("rules:")] + "rules: []\ndefault: {mode: backup, reserve: 100}\n"
     (tmp_path / "always.yaml").write_text(always)
 
-    result = command("demo", "--config", "always.yaml", "--speed", "3600", "--json", cwd=tmp_path)
+    result = command("demo", "--config", "always.yaml", "--hours", "1", "--json", cwd=tmp_path)
 
     assert result.returncode == 0, result.stderr
     (switch,) = json.loads(result.stdout)["switches"]

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from scheduler.model.timeline import Moment, Segment
     from scheduler.simulator.device import SimulatedGateway
 
-_DAY = timedelta(hours=24)
 _BEGINS = time(6, 30)
 _BAD_MOMENTS = {"failed", "unfinished", "missed"}
 
@@ -42,6 +41,7 @@ ScenarioOption = Annotated[
 DateOption = Annotated[
     datetime, typer.Option(formats=["%Y-%m-%d"], help="The day to show; it begins at 06:30.")
 ]
+HoursOption = Annotated[float, typer.Option(min=0.5, max=168, help="How much of it to show.")]
 SpeedOption = Annotated[float, typer.Option(min=60, max=3600, help="How many times faster the clock runs.")]
 
 
@@ -49,6 +49,7 @@ def demo(
     *,
     config: ConfigOption = None,
     date: DateOption = datetime(2026, 7, 1),  # noqa: DTZ001 - a calendar date; the zone is the site's
+    hours: HoursOption = 24,
     speed: SpeedOption = 2000,
     scenario: ScenarioOption = None,
     json: JsonOption = False,
@@ -58,7 +59,7 @@ def demo(
 
     configuration = load_or_fail(config_path(config))
     begins = datetime.combine(date, _BEGINS, configuration.schedule.zone).astimezone(UTC)
-    day = _Day(configuration, begins, speed, scenario or [], quiet=json)
+    day = _Day(configuration, begins, timedelta(hours=hours), speed, scenario or [], quiet=json)
     try:
         with tempfile.TemporaryDirectory(prefix="tou-scheduler-demo-") as directory:
             asyncio.run(day.run(Path(directory)))
@@ -87,6 +88,7 @@ class _Day:
         self,
         configuration: Configuration,
         begins: datetime,
+        lasting: timedelta,
         speed: float,
         scenarios: list[str],
         *,
@@ -99,6 +101,7 @@ class _Day:
         self._configuration = replace(configuration, gateway=replace(configuration.gateway, type="simulated"))
         self._zone = configuration.schedule.zone
         self._begins = begins
+        self._ends = begins + lasting
         self._speed = speed
         self._scenarios = scenarios
         self._out = say if quiet else print
@@ -113,7 +116,7 @@ class _Day:
         from scheduler.observe.logs import configure
 
         configure()
-        seconds = _DAY.total_seconds() / self._speed
+        seconds = (self._ends - self._begins).total_seconds() / self._speed
         self._out(
             f"A day from {self._begins.astimezone(self._zone):%A %Y-%m-%d %H:%M %Z} with {self._configuration.path}.\n"
             f"Plan, loop, alarms, client and HTTPS are those of every day; the gateway and its house are simulated,\n"
@@ -146,9 +149,8 @@ class _Day:
         from scheduler.control.agenda import agenda
 
         plan = agenda(policy_of(self._configuration), self._begins)
-        ends = self._begins + _DAY
-        rows = [self._of_segment(s) for s in plan.coarse.segments_between(self._begins, ends)]
-        rows += [self._of_moment(m) for m in plan.fine.moments_between(self._begins, ends)]
+        rows = [self._of_segment(s) for s in plan.coarse.segments_between(self._begins, self._ends)]
+        rows += [self._of_moment(m) for m in plan.fine.moments_between(self._begins, self._ends)]
         return sorted(rows, key=lambda row: row.due)
 
     def _of_segment(self, segment: Segment) -> _Row:
@@ -174,7 +176,7 @@ class _Day:
         if wanted.reserve_percent is not None:
             wanted = replace(wanted, reserve_percent=self._to_raw(wanted.reserve_percent))
         history = self._device.history if self._device else []
-        ends = [at for at, _ in history[1:]] + [self._begins + _DAY]
+        ends = [at for at, _ in history[1:]] + [self._ends]
         for (at, obeyed), end in zip(history, ends, strict=True):
             found = Setpoint(mode=obeyed.mode, reserve_percent=obeyed.reserve_raw_percent)
             if at < segment.end and end > segment.start and obeyed.running and wanted.is_met_by(found):
