@@ -50,7 +50,7 @@ def demo(
     config: ConfigOption = None,
     date: DateOption = datetime(2026, 7, 1),  # noqa: DTZ001 - a calendar date; the zone is the site's
     hours: HoursOption = 24,
-    speed: SpeedOption = 2000,
+    speed: SpeedOption = 2400,
     scenario: ScenarioOption = None,
     json: JsonOption = False,
 ) -> None:
