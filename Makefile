@@ -12,12 +12,13 @@ LOCK   := $(BIN)/pip-compile --quiet --generate-hashes --no-header --strip-extra
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-$(BIN)/python:
+# pip is the last that venv makes: half a .venv is none.
+$(BIN)/pip:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; none was found. PYTHON=/path/to/it names one." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); echo "On Debian and Raspberry Pi OS: apt install python3-venv" >&2; exit 1; }
 
 # The two stamps say which lock file the .venv was last filled from.
-$(VENV)/.runtime: requirements.txt requirements-build.txt pyproject.toml | $(BIN)/python
+$(VENV)/.runtime: requirements.txt requirements-build.txt pyproject.toml | $(BIN)/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.txt -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -239,3 +239,14 @@ def test_deadline_is_at_most_half_a_day_away(tmp_path: Path, done_by: str, fine:
         return
     with pytest.raises(ConfigurationError, match="for the moment at 2026-01-01 07:15, 'done_by' means"):
         load(path, environ={}, secret_directories=[])
+
+
+def test_a_zone_without_summer_time_is_warned_about(tmp_path: Path) -> None:
+    """EST is a real name and never on summer time: who lives in New York means another."""
+    text = written([{"hours": (0, 24), "days": [], "season": []}]).replace("America/Los_Angeles", "EST")
+    (tmp_path / "tou.yaml").write_text(text)
+
+    warnings = load(tmp_path / "tou.yaml", environ={}, secret_directories=[]).warnings
+
+    assert [w.message for w in warnings] == ["EST is never on summer time"]
+    assert "America/New_York" in (warnings[0].hint or "")

@@ -64,6 +64,7 @@ def test_the_floors_hold(copy: Path) -> None:
         ("simulator/house.py", "scheduler.plan.calendar", DEVICES),
         ("store/marker.py", "scheduler.control.ports", DEVICES),
         ("model/reading.py", "os", WORLD),
+        ("model/setpoint.py", "tenacity", "model needs no library"),
         ("plan/compile.py", "pathlib", WORLD),
         ("control/switch.py", "socket", WORLD),
         ("control/loop.py", "apscheduler", "one door for apscheduler: daemon.engine"),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import httpx
 import pytest
 from bench import BY_DAY, BY_NIGHT, Bench, bench, local, readme_schedule
 from days import Run, obeyed
@@ -18,6 +19,7 @@ from scheduler.model.events import (
     Drifted,
     EffectJudged,
     Event,
+    FirmwareChanged,
     FoundStopped,
     GatewayBack,
     GatewayLost,
@@ -28,7 +30,7 @@ from scheduler.model.events import (
 from scheduler.model.evidence import Verdict
 from scheduler.model.setpoint import Setpoint
 from scheduler.model.timeline import Condition, DriftPolicy
-from scheduler.plan.rules import Schedule, Window
+from scheduler.plan.rules import Schedule, When, Window
 
 LOGIN = "POST /api/login/Basic"
 READ = "GET /api/operation"
@@ -77,16 +79,163 @@ async def test_a_call_that_is_missing_once_does_not_stop_switching() -> None:
     assert obeyed(b) == ("backup", 100.0, True)
 
 
-async def test_a_write_path_that_was_missing_is_looked_for_at_the_next_boundary() -> None:
-    """A gateway that answers 404 while it starts up is not given up for good."""
-    b = bench(local("12:00"))
-    b.wire.first_answers[WRITE] = [(404, b"")]
+async def test_a_write_path_that_was_missing_is_looked_for_again_in_its_segment() -> None:
+    """A gateway that answers 404 for a minute while it starts up does not cost the night's charge."""
+    b = bench(local("21:00"))
     run = Run(b)
+    await run.until(local("22:04"))
+    b.wire.answers[WRITE] = (404, b"")
+    await run.until(local("22:06"))
+    b.wire.answers.clear()
+
+    await run.until(local("22:08"))
+
+    assert [r.verdict for r in run.records[-2:]] == [Verdict.REFUSED, Verdict.VERIFIED]
+    assert obeyed(b)[0] == "backup"
+
+
+@pytest.mark.parametrize("schedule", [readme_schedule(), conditional()], ids=["plain", "conditional"])
+async def test_what_is_refused_for_good_makes_no_storm_and_is_lifted_by_other_firmware(
+    schedule: Schedule,
+) -> None:
+    """A customer over a boundary: the evidence says refused, a handful of requests an hour, and new firmware is noticed."""
+    b = bench(local("21:00"), username="customer")
+    run = Run(b, schedule)
+    await run.until(local("22:30"))
+    asked = len(b.story)
+    assert {r.verdict for r in run.records} == {Verdict.REFUSED}
+    assert len(run.reports) <= 6 * 90
+
+    b.scenario("upgrades itself")
+    await run.until(local("23:30"))
+
+    assert len(b.story) - asked <= 100
+    assert len(run.told(FirmwareChanged)) == 1
+
+
+async def test_a_login_that_is_shut_is_tried_once() -> None:
+    """Physical access needed: one login a day, the person told once, and the remedy still in the status at night."""
+    b = bench(local("06:30"))
+    b.wire.answers[LOGIN] = (401, SHUT)
+    run = Run(b)
+
+    await run.until(local("23:30"))
+
+    assert b.story.count(LOGIN) == 1
+    assert len(run.told(PersonNeeded)) == 1
+    assert "toggles a switch" in (run.reports[-1].trouble or "")
+
+
+async def test_a_refusal_that_passes_before_a_boundary_does_not_delay_it() -> None:
+    """Whatever pause a refusal began, the next boundary is tried in time."""
+    b = bench(local("21:00"))
+    run = Run(b)
+    await run.until(local("22:01"))
+    b.wire.answers[READ] = (403, b"")
+    await run.until(local("22:04"))
+    b.wire.answers.clear()
 
     await run.until(local("22:06"))
 
-    assert [r.verdict for r in run.records] == [Verdict.REFUSED, Verdict.VERIFIED]
     assert obeyed(b)[0] == "backup"
+
+
+async def test_a_stop_by_our_own_lost_login_is_mended() -> None:
+    """The first login is answered by nobody and obeyed half a minute later, when a second one has long succeeded."""
+    b = bench(local("12:00"))
+    b.wire.breaks[LOGIN] = httpx.ReadTimeout("")
+    run = Run(b)
+    await run.until(local("12:00") + timedelta(seconds=5))
+    b.wire.breaks.clear()
+    b.device.later(b.clock.now() + timedelta(seconds=25), b.device.stop)
+
+    await run.until(local("12:02"))
+
+    assert run.told(FoundStopped) == []
+    assert obeyed(b) == ("self_consumption", 9.75, True)
+    assert not b.marks
+
+
+async def test_an_owed_start_outlasts_a_429() -> None:
+    """Our login stopped the battery, and the login to start it is answered by 429: the mark stays, and it is started later."""
+    b = bench(local("12:00"))
+    await b.session.call(b.gateway.read)
+    b.restart()
+    b.wire.first_answers[LOGIN] = [(429, b"")]
+    run = Run(b)
+
+    await run.until(local("12:08"))
+
+    assert b.story.count(LOGIN) == 3
+    assert obeyed(b)[2]
+    assert run.told(FoundStopped) == []
+
+
+async def test_429_of_the_meters_is_silence_too() -> None:
+    """A gateway that wants fewer requests gets none, whatever call it was that it said so to."""
+    b = bench(local("12:00"))
+    run = Run(b)
+    await run.until(local("12:01"))
+    b.wire.first_answers[METERS] = [(429, b"")]
+    await run.until(local("12:02") + timedelta(seconds=30))
+    asked = len(b.story)
+
+    await run.until(local("12:06"))
+
+    assert len(b.story) == asked
+
+
+async def test_a_login_under_way_when_we_stop_is_not_taken_for_none() -> None:
+    """Told to stop while a login hangs: the gateway may yet obey it, and that is said."""
+    b = bench(local("12:00"))
+    run = Run(b)
+    stop = asyncio.Event()
+    b.wire.breaks[LOGIN] = httpx.ReadTimeout("")
+    b.wire.then = lambda call: stop.set() if call == LOGIN else None
+
+    left = await run.loop.run(stop)
+
+    assert left is not None
+    assert len(run.told(LeftStopped)) == 1
+
+
+async def test_what_held_yesterday_does_not_hold_today() -> None:
+    """The margin of an `if` belongs to the stretch in which it held: the next day begins by the bound itself."""
+    low = Window(
+        name="low",
+        line=1,
+        setpoint=Setpoint(mode="backup", reserve_percent=60),
+        when=When(during=frozenset({"on_peak"})),
+        condition=Condition(charge_below_percent=50),
+    )
+    day = Window(name="day", line=2, setpoint=BY_DAY)
+    b = bench(local("19:50"))
+    b.device.house.charge_wh = 13_500 * 0.45
+    run = Run(b, replace(readme_schedule(), rules=(low, day)))
+    await run.until(local("20:10"))
+    assert [r.rules for r in run.records] == [("low",), ("day",)]
+    b.clock.passed_s += 17.7 * 3600
+    b.device.now()
+    b.device.house.charge_wh = 13_500 * 0.515
+
+    await run.until(local("2026-07-02T14:02"))
+
+    assert run.reports[-1].rules == ("day",)
+
+
+async def test_a_restart_of_the_gateway_does_not_undo_what_a_person_set() -> None:
+    """A change that is yielded to stands until the boundary, over a reboot of the gateway with the same firmware."""
+    b = bench(local("09:00"))
+    run = Run(b)
+    await run.until(local("09:10"))
+    b.scenario("somebody uses the app")
+    await run.until(local("09:20"))
+    b.device.start_time = b.device.now()
+
+    await run.until(local("09:40"))
+
+    assert obeyed(b)[0] == "backup"
+    assert run.reports[-1].drifted
 
 
 async def test_two_edits_in_a_row_do_not_lose_a_new_gateway() -> None:

@@ -9,6 +9,7 @@ import pytest
 from bench import BY_DAY, BY_NIGHT, bench
 
 from scheduler.control.ports import MAY_HAVE_STOPPED, UNCOMMITTED
+from scheduler.control.session import LATE_STOP_S
 from scheduler.model.errors import NotCapable, Standstill
 from scheduler.model.evidence import Verdict
 from scheduler.model.setpoint import Setpoint
@@ -143,15 +144,20 @@ async def test_one_ignored_write_is_mended_by_the_second_attempt() -> None:
     assert (came.record.verdict, came.record.attempts) == (Verdict.VERIFIED, 2)
 
 
-async def test_a_newer_boundary_ends_the_repeats() -> None:
-    """When the segment is over between two attempts, the verdict is superseded and nothing more is written."""
+@pytest.mark.parametrize(("lasts_s", "writes"), [(1, 1), (7, 1), (12, 2), (17, 2), (40, 3)])
+async def test_a_newer_boundary_ends_the_repeats(lasts_s: int, writes: int) -> None:
+    """When the segment is over, in an attempt or in a pause between two, nothing of it is written any more."""
     b = bench()
+    await b.procedure(BY_DAY).run()
     b.scenario("ignores writes")
+    b.story.clear()
+    until = b.clock.now() + timedelta(seconds=lasts_s)
 
-    came = await b.procedure(BY_NIGHT, until=b.clock.now() + timedelta(seconds=12)).run()
+    came = await b.procedure(BY_NIGHT, until=until).run()
 
     assert came.record.verdict is Verdict.SUPERSEDED
-    assert b.story.count(WRITE) == 2
+    assert b.story.count(WRITE) == came.record.attempts == writes
+    assert b.clock.now() <= until + timedelta(seconds=6)  # the last look may settle
 
 
 async def test_a_customer_may_not_write_and_is_told_so() -> None:
@@ -217,6 +223,8 @@ async def test_a_broken_line_at_any_step_never_leaves_the_battery_stopped(broken
     await b.procedure(BY_NIGHT).run()
     assert b.device.obeyed.running
     assert b.device.obeyed.mode == "backup"
+    b.clock.passed_s += LATE_STOP_S  # until then a login of the process before could still be obeyed
+    await b.session.ensure_running()
     assert not b.marks
 
 

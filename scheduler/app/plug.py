@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from scheduler.config.configuration import Configuration, GatewaySettings
 from scheduler.control.ports import Clock
+from scheduler.gateway.budget import Ledger
 from scheduler.gateway.local import Credentials, LocalGateway
 from scheduler.gateway.pin import Endpoint, read_fingerprint
 from scheduler.model.errors import StoreError
@@ -38,7 +40,7 @@ async def connect(
         _, gateway = await simulate(configuration, memory, clock, stack)
         return gateway
     password = None if settings.password is None else settings.password.reveal()
-    return _client(endpoint_of(settings), _credentials(settings, password), memory, clock, stack)
+    return _client(endpoint_of(settings), _credentials(settings, password), memory.logins, clock, stack)
 
 
 async def simulate(
@@ -67,7 +69,7 @@ async def simulate(
         host=served.host, port=served.port, server_name="powerwall", fingerprint=bytes.fromhex(served.sha256)
     )
     credentials = _credentials(settings, passwords[settings.username])
-    return device, _client(endpoint, credentials, memory, clock, stack)
+    return device, _client(endpoint, credentials, _NoLedger(), clock, stack)
 
 
 def _credentials(settings: GatewaySettings, password: str | None) -> Credentials:
@@ -79,10 +81,20 @@ def _credentials(settings: GatewaySettings, password: str | None) -> Credentials
     )
 
 
+class _NoLedger:
+    """Remembers no login: a gateway that ends with us locks nobody out, and a dry run may be run as often as one likes."""
+
+    def load(self) -> list[datetime]:
+        return []
+
+    def save(self, instants: list[datetime]) -> None:
+        """Forget them."""
+
+
 def _client(
-    endpoint: Endpoint, credentials: Credentials, memory: Memory, clock: Clock, stack: AsyncExitStack
+    endpoint: Endpoint, credentials: Credentials, ledger: Ledger, clock: Clock, stack: AsyncExitStack
 ) -> LocalGateway:
-    gateway = LocalGateway(endpoint, credentials, ledger=memory.logins, now=clock.now)
+    gateway = LocalGateway(endpoint, credentials, ledger=ledger, now=clock.now)
     stack.push_async_callback(gateway.close)
     return gateway
 

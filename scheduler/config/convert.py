@@ -81,7 +81,7 @@ def gateway(section: Gateway, directory: Path) -> GatewaySettings:
         host=host,
         port=section.port or port_of_host or HTTPS_PORT,
         server_name=section.server_name,
-        certificate=directory / section.certificate,
+        certificate=directory / Path(section.certificate).expanduser(),
         username=section.username or "installer",
         email=section.email or "",
         password=Secret(section.password.get_secret_value()) if section.password is not None else None,

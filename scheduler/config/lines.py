@@ -245,5 +245,9 @@ class _Builder:
         first = self._key_lines[-1].setdefault(value, place.line)
         if value in parent:
             name = f"key {quoted(value)}" if self.tree.source.shows(place.line, value) else "key"
-            self.refuse(f"duplicate {name}; it stands in line {first} already", "remove one of them", place)
+            self.refuse(
+                f"duplicate {name}; it stands in line {first} already",
+                "remove one of them, or begin a new entry with '- '",
+                place,
+            )
         return sys.intern(value)

@@ -20,6 +20,7 @@ from scheduler.plan.rules import Relative
 
 _MOST_TOLD = 8
 _MOST_HOLIDAYS_TOLD = 20
+_NO_SUMMER_TIME = {"EST": "America/New_York", "MST": "America/Denver", "HST": "America/Adak"}
 _NO_PLACES = ("localtime", "posixrules", "Factory")
 
 
@@ -27,6 +28,10 @@ def check_names(draft: Draft, report: Report) -> None:
     """Put every reference that leads nowhere into the report, and probable mistakes as warnings."""
     if draft.site is not None and zone(draft.site.timezone) is None:
         _unknown_zone(report, draft.site.timezone)
+    elif draft.site is not None and draft.site.timezone in _NO_SUMMER_TIME:
+        place = _NO_SUMMER_TIME[draft.site.timezone]
+        message = f"{draft.site.timezone} is never on summer time"
+        report.warn(("site", "timezone"), message, f"where clocks change, name the place, like {place}")
     if draft.holidays is not None:
         _check_holidays(report, draft.holidays)
     for path, name, known, kind in _references(draft):
@@ -64,7 +69,8 @@ def holiday_rule(section: Holidays) -> HolidayRule:
 def _unknown_zone(report: Report, key: str) -> None:
     zones = available_timezones().difference(_NO_PLACES)
     by_city = {name.rpartition("/")[2]: name for name in sorted(zones)}
-    hint = did_you_mean(key, zones)
+    # "Did you mean UTC?" would move the plan of somebody who wrote UTC-8 by eight hours.
+    hint = did_you_mean(key, (name for name in zones if "/" in name))
     if hint is None:
         city = key.rpartition("/")[2].replace(" ", "_")
         close = next((name for last, name in by_city.items() if last.lower() == city.lower()), None)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from scheduler.model.timeline import DriftPolicy, Moment, Segment, Timeline
+from scheduler.model.timeline import Condition, DriftPolicy, Moment, Segment, Timeline
 from scheduler.plan.compile import compile_plan
 from scheduler.plan.rules import Schedule
 
@@ -47,6 +47,13 @@ class Agenda:
         """Since when the setpoint of ``now`` holds; None if that lies further back than what was compiled."""
         start = self.coarse.at(now).start
         return None if start <= self.coarse.start else start
+
+    def conditions_before(self, segment: Segment) -> frozenset[Condition]:
+        """The conditions of the segment before this one; none where that lies further back than what was compiled."""
+        if segment.start <= self.coarse.start:
+            return frozenset()
+        before = self.coarse.at(segment.start - timedelta(microseconds=1))
+        return frozenset(claim.condition for claim in before.claims if claim.condition is not None)
 
     def following(self, now: datetime) -> Segment | None:
         """The segment after the one that holds now, if the agenda reaches so far."""

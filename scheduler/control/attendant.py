@@ -14,14 +14,14 @@ from datetime import datetime
 from scheduler.control.agenda import Agenda, Policy
 from scheduler.control.decide import Decision, Enforce, GiveUp, Hold, Switch, View, Yield, decide, strictest
 from scheduler.control.errands import Errands
-from scheduler.control.pacing import STEADY
-from scheduler.control.ports import UNCOMMITTED, Clock, Gateway, Marks, Tell
+from scheduler.control.pacing import LONGEST_PAUSE_S, STEADY
+from scheduler.control.ports import MAY_HAVE_STOPPED, UNCOMMITTED, Clock, Gateway, Marks, Tell
 from scheduler.control.proof import Proof
 from scheduler.control.session import Session, standstill
 from scheduler.control.state import State
 from scheduler.control.switch import Order, Procedure
 from scheduler.control.trouble import trouble_of
-from scheduler.model.errors import GatewayError, NotCapable
+from scheduler.model.errors import GatewayError, NotCapable, NotOffered, Throttled, Transient
 from scheduler.model.events import Drifted, FirmwareChanged, GatewayBack, Switched
 from scheduler.model.evidence import SwitchRecord, Verdict
 from scheduler.model.reading import Live
@@ -51,6 +51,7 @@ class Attendant:
     async def renew(self, gateway: Gateway | None) -> None:
         """Another configuration is in force: forget what was latched, and take another gateway if one is given."""
         self.state.pacing = self.state.pacing.unlatched()
+        self._session.forgive()
         if gateway is not None:
             await self._gateway.close()
             self._take(gateway)
@@ -59,7 +60,10 @@ class Attendant:
 
     async def release(self) -> GatewayError | None:
         """Leave the battery running; what kept it from that is returned."""
-        return await self._session.release()
+        error = await self._session.release()
+        if error is None and MAY_HAVE_STOPPED in self._marks and not self._gateway.has_session:
+            return Transient("a login was cut off, and the gateway may yet obey it")
+        return error
 
     @property
     def due_s(self) -> float:
@@ -70,10 +74,15 @@ class Attendant:
     async def attend(self, agenda: Agenda, now: datetime) -> None:
         """Do what is due ``now``. Failures of the gateway end in ``state``, never in an exception."""
         self._aim(agenda, now)
+        if self.state.record is None and self.state.pacing.latch is not None:
+            self._refuse(self.state.pacing.latch)
         if self._clock.monotonic() < self.state.pacing.resume_s:
             return
         try:
             await self._do(agenda, now)
+        except Throttled as failure:
+            self._failed(failure)  # and nothing more is asked now
+            return
         except GatewayError as failure:
             self._failed(failure)
         else:
@@ -82,6 +91,24 @@ class Attendant:
         error = await self._session.release()
         if error is not None:
             self._failed(error)
+
+    def _refuse(self, latch: NotCapable) -> None:
+        """A new target that cannot be brought about: the evidence says so, and the gateway is not asked."""
+        state, now = self.state, self._clock.now()
+        state.record = SwitchRecord(
+            verdict=Verdict.REFUSED,
+            at=now,
+            boundary=state.boundary,
+            rules=state.rules,
+            desired=state.desired,
+            before=state.actual,
+            after=None,
+            attempts=0,
+            firmware=None if state.identity is None else state.identity.firmware,
+            steps=(),
+            message=str(latch),
+        )
+        self._tell_record(state.record)
 
     async def _do(self, agenda: Agenda, now: datetime) -> None:
         state = self.state
@@ -104,6 +131,7 @@ class Attendant:
         segment = agenda.coarse.at(now)
         spoken = segment.spoken(state.live, state.held)
         if state.seen is None or segment.start > state.seen:
+            state.held &= agenda.conditions_before(segment)
             state.aim(spoken.setpoint, agenda.boundary(now) or now)
             state.pacing = state.pacing.at_boundary()
         elif spoken.setpoint != state.desired:
@@ -173,7 +201,7 @@ class Attendant:
         self._proof.expect(came.record)
         if came.record.verdict is not before or (came.record.verdict.good and came.record.attempts):
             self._tell_record(came.record)  # a repeat that fails like the one before is not told again
-        if isinstance(came.error, NotCapable):
+        if isinstance(came.error, NotCapable) and not isinstance(came.error, NotOffered):
             state.pacing = state.pacing.latched(came.error)
         if came.error is not None:
             raise came.error
@@ -220,15 +248,19 @@ class Attendant:
         )
         now = self._clock.now()
         self._tell(FirmwareChanged(at=now, before=before.firmware, after=after.firmware, message=message))
-        self.state.record = None
+        if before.firmware != after.firmware or self.state.verdict is not Verdict.DRIFTED:
+            self.state.record = None  # a restart does not undo what a person set
         self.state.pacing = self.state.pacing.unlatched()
 
     def _failed(self, error: GatewayError) -> None:
         """Pause as the error asks for, and say it once, and again when somebody else must act than before."""
         state = self.state
-        before, state.trouble = state.trouble, trouble_of(error)
-        state.pacing = state.pacing.after(error, self._clock.monotonic(), self._jitter())
-        state.verify_s = self._clock.monotonic()  # look before anything else when the pause is over
+        now_s = self._clock.monotonic()
+        before, state.trouble = state.trouble, trouble_of(state.pacing.latch or error)
+        state.pacing = state.pacing.after(error, now_s, self._jitter())
+        if MAY_HAVE_STOPPED in self._marks and not isinstance(error, Throttled):
+            state.pacing = state.pacing.hurried(now_s + LONGEST_PAUSE_S)
+        state.verify_s = now_s  # look before anything else when the pause is over
         if before is None or before.kind is not state.trouble.kind:
             self._tell(state.trouble.event(self._clock.now()))
 

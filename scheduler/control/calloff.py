@@ -62,7 +62,8 @@ async def _release(gateway: Gateway, clock: Clock, marks: Marks, tell: Tell) -> 
     owed = MAY_HAVE_STOPPED in marks
     try:
         async with asyncio.timeout(RELEASE_S):
-            left = await Session(gateway, clock, marks, tell).release()
+            session = Session(gateway, clock, marks, tell, answered=gateway.has_session)
+            left = await session.release()
     except TimeoutError:
         return Transient(f"it could not be put back into service within {RELEASE_S:g} s")
     if owed and left is None and not gateway.has_session:

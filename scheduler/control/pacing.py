@@ -17,6 +17,9 @@ STANDSTILL_PAUSE_S = 60.0
 SLOW_PAUSE_S = 300.0
 LONGEST_SILENCE_S = 3600.0
 
+PATIENCE = 20
+"""So many times a call that is not there is looked for as if the gateway were starting up: about a quarter of an hour."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pacing:
@@ -27,6 +30,7 @@ class Pacing:
     failures: int = 0
     resume_s: float = 0.0
     latch: NotCapable | None = None
+    ends_at_boundary: bool = False
 
     def after(self, error: GatewayError, now_s: float, jitter: float) -> Pacing:
         """The pacing after one more failure at ``now_s``.
@@ -34,7 +38,12 @@ class Pacing:
         ``jitter`` in [0, 1) spreads a pause over the upper half of its length, which doubles from one to the next.
         """
         pause_s = _pause_s(error, self.failures, jitter)
-        return Pacing(failures=self.failures + 1, resume_s=now_s + pause_s, latch=self.latch)
+        return Pacing(
+            failures=self.failures + 1,
+            resume_s=now_s + pause_s,
+            latch=self.latch,
+            ends_at_boundary=isinstance(error, Refused),
+        )
 
     def latched(self, error: NotCapable) -> Pacing:
         """The pacing once a switch was refused for good."""
@@ -45,8 +54,12 @@ class Pacing:
         return replace(self, latch=None)
 
     def at_boundary(self) -> Pacing:
-        """The pacing at a new boundary: a call that was not there is looked for again."""
-        return self.unlatched() if isinstance(self.latch, NotOffered) else self
+        """The pacing at a new boundary, which is worth a try while a person's work is waited for."""
+        return replace(self, resume_s=0.0) if self.ends_at_boundary else self
+
+    def hurried(self, latest_s: float) -> Pacing:
+        """The pacing with a pause that ends at ``latest_s`` at the latest, unless it was asked for by the gateway."""
+        return replace(self, resume_s=min(self.resume_s, latest_s))
 
     def recovered(self) -> Pacing:
         """The pacing once the gateway answers again; what was latched stays so."""
@@ -63,8 +76,14 @@ def _pause_s(error: GatewayError, failures: int, jitter: float) -> float:
             return min(error.silence_s, LONGEST_SILENCE_S)
         case Standstill():
             return STANDSTILL_PAUSE_S
+        case NotOffered() if failures < PATIENCE:
+            return _backed_off_s(failures, jitter)
         case Refused():
             return SLOW_PAUSE_S
         case _:
-            whole_s = min(LONGEST_PAUSE_S, 2 * FIRST_PAUSE_S * 2.0 ** min(failures, 10))
-            return whole_s * (0.5 + jitter / 2)
+            return _backed_off_s(failures, jitter)
+
+
+def _backed_off_s(failures: int, jitter: float) -> float:
+    whole_s = min(LONGEST_PAUSE_S, 2 * FIRST_PAUSE_S * 2.0 ** min(failures, 10))
+    return whole_s * (0.5 + jitter / 2)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from scheduler.control.effect import Effect, Judgement, judge
 from scheduler.control.ports import Clock, Gateway, Tell
 from scheduler.control.session import Session
-from scheduler.model.errors import GatewayError
+from scheduler.model.errors import GatewayError, Throttled
 from scheduler.model.events import EffectJudged
 from scheduler.model.evidence import SwitchRecord, Verdict
 
@@ -51,6 +51,8 @@ class Proof:
         try:
             power = await self._session.observe(self._gateway.power)
             live = await self._session.observe(self._gateway.live)
+        except Throttled:
+            raise
         except GatewayError:
             return record
         return self._settle(record, judge(record.desired, power, live))

@@ -14,6 +14,7 @@ from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Tel
 from scheduler.model.errors import (
     GatewayError,
     NotCapable,
+    NotOffered,
     Refused,
     SessionExpired,
     Standstill,
@@ -35,18 +36,29 @@ Answer = TypeVar("Answer")
 class Session:
     """Calls that need a login, with at most one login each, and the duty to start what a login stopped."""
 
-    def __init__(self, gateway: Gateway, clock: Clock, marks: Marks, tell: Tell) -> None:
+    def __init__(
+        self, gateway: Gateway, clock: Clock, marks: Marks, tell: Tell, *, answered: bool = False
+    ) -> None:
         self._gateway = gateway
         self._clock = clock
         self._marks = marks
         self._tell = tell
-        self._unsure_until_s = 0.0
+        # Who finds the mark cannot know how long ago the login was that it speaks of, unless it was ``answered``.
+        unsure = MAY_HAVE_STOPPED in marks and not answered
+        self._unsure_until_s = clock.monotonic() + LATE_STOP_S if unsure else 0.0
+        self._barred: NotCapable | None = None
         self.identity: Identity | None = None
 
     async def identify(self) -> Identity:
-        """Firmware and start time, remembered as ``identity``."""
-        self.identity = await self._gateway.identify()
+        """Firmware and start time, remembered as ``identity``; another one may let us in again."""
+        before, self.identity = self.identity, await self._gateway.identify()
+        if before != self.identity:
+            self.forgive()
         return self.identity
+
+    def forgive(self) -> None:
+        """Let a login be tried again that was refused for good."""
+        self._barred = None
 
     async def call(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """``ask``, after a login if there is no session, and once more after one if the session has expired."""
@@ -77,24 +89,40 @@ class Session:
         return await ask()
 
     async def _login(self, *, repair: bool = False) -> None:
+        """Log in, with the mark noted before it where that can stop the battery.
+
+        A login that this firmware or role does not have is tried once, and not again until the firmware is another.
+        """
         with contextlib.suppress(NotCapable, SessionExpired):  # then the worst is assumed of the login
             await self.identify()
-        if not self._gateway.login_may_stop:
-            await self._gateway.login(repair=repair)
-            return
+        if self._barred is not None:
+            raise self._barred
+        try:
+            if self._gateway.login_may_stop:
+                await self._login_that_stops(repair=repair)
+            else:
+                await self._gateway.login(repair=repair)
+        except NotOffered:
+            raise
+        except NotCapable as error:
+            self._barred = error
+            raise
+
+    async def _login_that_stops(self, *, repair: bool) -> None:
         await self._refuse_standstill()
         owed = MAY_HAVE_STOPPED in self._marks
         self._marks.note(MAY_HAVE_STOPPED)
         # A login whose answer is lost may stop the battery a little later: until then, running proves nothing.
+        unsure_until_s = self._unsure_until_s
         self._unsure_until_s = self._clock.monotonic() + LATE_STOP_S
         try:
             await self._gateway.login(repair=repair)
         except (Refused, Throttled, Unsteady):
-            self._unsure_until_s = 0.0
+            self._unsure_until_s = unsure_until_s
             if not owed:  # a login that was answered with a no has stopped nothing
                 self._marks.clear(MAY_HAVE_STOPPED)
             raise
-        self._unsure_until_s = 0.0
+        self._unsure_until_s = unsure_until_s
 
     async def _refuse_standstill(self) -> None:
         """Stop here if somebody else stopped the battery: after our login it could not be told apart any more."""
@@ -111,19 +139,20 @@ class Session:
         """Start the battery if a login of ours may have stopped it, wait until it runs, then clear the mark."""
         if MAY_HAVE_STOPPED not in self._marks:
             return
-        if not await self._running():
+        try:
+            running = await self._running()
+        except NotCapable:
+            await self.call(self._gateway.start)  # it does not say whether it runs: better once too often
+            raise
+        if not running:
             if not self._gateway.has_session:
                 await self._login(repair=True)
             await self.call(self._gateway.start)
             await self._await_running()
-            self._tell(
-                Restarted(
-                    at=self._clock.now(), message="the battery stood still after our login and runs again"
-                )
-            )
-        elif self._clock.monotonic() < self._unsure_until_s:
-            return
-        self._marks.clear(MAY_HAVE_STOPPED)
+            message = "the battery stood still after our login and runs again"
+            self._tell(Restarted(at=self._clock.now(), message=message))
+        if self._clock.monotonic() >= self._unsure_until_s:
+            self._marks.clear(MAY_HAVE_STOPPED)
 
     async def _running(self) -> bool:
         """Whether the battery runs, without a login where the firmware allows: a login could stop it."""

@@ -99,7 +99,7 @@ class Procedure:
         if self._order.desired.is_met_by(self._before) and UNCOMMITTED not in self._marks:
             return Verdict.ALREADY
         retrying = AsyncRetrying(
-            sleep=self._clock.sleep,
+            sleep=self._pause,
             stop=self._stop,
             wait=wait_chain(*(wait_fixed(pause_s) for pause_s in PAUSES_S)),
             retry=retry_if_result(lambda equal: not equal),
@@ -112,6 +112,11 @@ class Procedure:
     def _stop(self, state: RetryCallState) -> bool:
         return self._over or stop_after_attempt(1 + len(PAUSES_S))(state)
 
+    async def _pause(self, seconds: float) -> None:
+        """Wait before the next attempt, but not into the next segment."""
+        left_s = (self._order.until - self._clock.now()).total_seconds()
+        await self._clock.sleep(max(0.0, min(seconds, left_s)))
+
     @property
     def _over(self) -> bool:
         """Whether a newer boundary has taken over: its setpoint is another switch's business."""
@@ -119,6 +124,8 @@ class Procedure:
 
     async def _attempt(self) -> bool:
         """Steps 4 to 7, once; whether the gateway then reads as desired."""
+        if self._over:
+            return False
         self._attempts += 1
         attempt_s = self._gateway.pace.attempt_s
         try:

@@ -39,6 +39,9 @@ ALLOWANCES = (
     Allowance(count=30, window=timedelta(days=1)),
 )
 
+REFUNDS = 10
+"""A gateway that is busy longer than these last is left alone by the budget."""
+
 REPAIRS = 2
 """So many logins beyond each allowance are kept for starting the battery again."""
 
@@ -65,6 +68,7 @@ class LoginBudget:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._instants: list[datetime] = []
+        self._refunds: list[datetime] = []
         self._alone = False
 
     def spend(self, now: datetime, *, repair: bool = False) -> None:
@@ -85,8 +89,12 @@ class LoginBudget:
             raise Throttled(f"the login budget is used up for {seconds:.0f} s", silence_s=seconds)
 
     def refund(self) -> None:
-        """Give the last login back: it was not looked at."""
-        self._keep(self._instants[:-1])
+        """Give the last login back: it was not looked at. So often within an hour as `REFUNDS` says, not for ever."""
+        *before, last = self._instants
+        self._refunds = [at for at in self._refunds if at > last - timedelta(hours=1)]
+        if len(self._refunds) < REFUNDS:
+            self._refunds.append(last)
+            self._keep(before)
 
     def _keep(self, instants: list[datetime]) -> None:
         self._instants = instants
