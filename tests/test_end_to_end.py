@@ -192,7 +192,9 @@ def test_once_exits_5_without_a_trusted_certificate(home: Site) -> None:
     result = home.run("once", "--state-dir", "state")
 
     assert result.returncode == 5
-    assert "tou-scheduler trust" in result.stderr
+    assert result.stdout.startswith("refused: ")
+    assert "tou-scheduler trust" in result.stdout
+    assert home.json("once", "--state-dir", "state")["verdict"] == "refused"
 
 
 def test_another_certificate_is_refused_before_a_password_is_sent(home: Site, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from scheduler.control import once as control_once
 from scheduler.control.agenda import Policy, agenda
 from scheduler.control.calloff import unless_called_off
 from scheduler.daemon.clock import SystemClock
+from scheduler.model.errors import Refused
 from scheduler.model.events import Switched
 from scheduler.model.evidence import SwitchRecord
 from scheduler.observe.record import Recorder
@@ -42,28 +43,24 @@ def keep_record(memory: Memory, stack: AsyncExitStack, zone: Callable[[], tzinfo
 async def once(configuration: Configuration, directory: Path, *, stop: asyncio.Event) -> SwitchRecord:
     """Bring the gateway to what should be now; the evidence of it. ``stop`` set calls it off.
 
-    Refused if the certificate was not trusted yet, StoreError if a daemon owns the state directory, CalledOff.
+    StoreError if a daemon owns the state directory, CalledOff. Without a trusted certificate the record says refused.
     """
     clock = SystemClock()
     with Lock(directory / "lock"):
         memory = Memory(directory, [], clock.now, simulated=configuration.gateway.type == "simulated")
         async with AsyncExitStack() as stack:
             keep_record(memory, stack, lambda: configuration.schedule.zone)
-            gateway = await connect(configuration, memory, clock, stack)
-            marks, tell = memory.marker, memory.tell
-            came = await unless_called_off(
-                control_once.once(
-                    agenda(policy_of(configuration), clock.now()),
-                    gateway,
-                    clock=clock,
-                    marks=marks,
-                    tell=tell,
-                ),
-                stop,
-                gateway=gateway,
-                clock=clock,
-                marks=marks,
-                tell=tell,
-            )
-            tell(Switched(at=came.record.at, record=came.record))
-            return came.record
+            plan = agenda(policy_of(configuration), clock.now())
+            try:
+                gateway = await connect(configuration, memory, clock, stack)
+            except Refused as error:
+                record = control_once.refused(plan, clock.now(), error)
+            else:
+                marks, tell = memory.marker, memory.tell
+                switch = control_once.once(plan, gateway, clock=clock, marks=marks, tell=tell)
+                came = await unless_called_off(
+                    switch, stop, gateway=gateway, clock=clock, marks=marks, tell=tell
+                )
+                record = came.record
+            memory.tell(Switched(at=record.at, record=record))
+            return record

@@ -19,7 +19,7 @@ from scheduler.control.ports import MAY_HAVE_STOPPED, UNCOMMITTED, Clock, Gatewa
 from scheduler.control.proof import Proof
 from scheduler.control.session import Session, standstill
 from scheduler.control.state import State
-from scheduler.control.switch import Order, Procedure
+from scheduler.control.switch import Order, Procedure, never_tried
 from scheduler.control.trouble import trouble_of
 from scheduler.model.errors import GatewayError, NotCapable, NotOffered, Throttled, Transient
 from scheduler.model.events import Drifted, FirmwareChanged, GatewayBack, Switched
@@ -75,7 +75,7 @@ class Attendant:
         """Do what is due ``now``. Failures of the gateway end in ``state``, never in an exception."""
         self._aim(agenda, now)
         if self.state.record is None and self.state.pacing.latch is not None:
-            self._refuse(self.state.pacing.latch)
+            self._refuse(self.state.pacing.latch, agenda.coarse.at(now))
         if self._clock.monotonic() < self.state.pacing.resume_s:
             return
         try:
@@ -92,23 +92,25 @@ class Attendant:
         if error is not None:
             self._failed(error)
 
-    def _refuse(self, latch: NotCapable) -> None:
+    def _refuse(self, latch: NotCapable, segment: Segment) -> None:
         """A new target that cannot be brought about: the evidence says so, and the gateway is not asked."""
-        state, now = self.state, self._clock.now()
-        state.record = SwitchRecord(
-            verdict=Verdict.REFUSED,
-            at=now,
-            boundary=state.boundary,
-            rules=state.rules,
-            desired=state.desired,
-            before=state.actual,
-            after=None,
-            attempts=0,
-            firmware=None if state.identity is None else state.identity.firmware,
-            steps=(),
-            message=str(latch),
+        state = self.state
+        firmware = None if state.identity is None else state.identity.firmware
+        now = self._clock.now()
+        state.record = never_tried(
+            self._order(segment), latch, at=now, before=state.actual, firmware=firmware
         )
         self._tell_record(state.record)
+
+    def _order(self, segment: Segment) -> Order:
+        state = self.state
+        return Order(
+            desired=state.desired,
+            boundary=state.boundary,
+            until=segment.end,
+            rules=state.rules,
+            wary=state.trouble is not None,
+        )
 
     async def _do(self, agenda: Agenda, now: datetime) -> None:
         state = self.state
@@ -186,15 +188,12 @@ class Attendant:
 
     async def _switch(self, policy: Policy, segment: Segment) -> None:
         state = self.state
-        order = Order(
-            desired=state.desired,
-            boundary=state.boundary,
-            until=segment.end,
-            rules=state.rules,
-            wary=state.trouble is not None,
-        )
         came = await Procedure(
-            order, gateway=self._gateway, session=self._session, clock=self._clock, marks=self._marks
+            self._order(segment),
+            gateway=self._gateway,
+            session=self._session,
+            clock=self._clock,
+            marks=self._marks,
         ).run()
         before, state.record, state.alert = state.verdict, came.record, None
         state.found(came.record.after, came.record.at)

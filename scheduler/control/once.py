@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from scheduler.control.agenda import Agenda
 from scheduler.control.ports import Clock, Gateway, Marks, Tell
 from scheduler.control.session import Session
-from scheduler.control.switch import Came, Order, Procedure, verdict_of
-from scheduler.model.errors import GatewayError
+from scheduler.control.switch import Came, Order, Procedure, never_tried, verdict_of
+from scheduler.model.errors import GatewayError, Refused
+from scheduler.model.evidence import SwitchRecord
 from scheduler.model.reading import Live
 
 
@@ -14,22 +17,32 @@ async def once(agenda: Agenda, gateway: Gateway, *, clock: Clock, marks: Marks, 
     """Switch to what the agenda says for now; raises nothing of `model/errors.py`, the record tells."""
     session = Session(gateway, clock, marks, tell)
     now = clock.now()
-    segment = agenda.coarse.at(now)
     live: Live | None = None
     failure: GatewayError | None = None
-    if segment.conditional:
+    if agenda.coarse.at(now).conditional:
         try:
             live = await session.observe(gateway.live)
         except GatewayError as error:
             failure = error
+    procedure = Procedure(
+        _order(agenda, now, live), gateway=gateway, session=session, clock=clock, marks=marks
+    )
+    if failure is not None:  # which rule speaks cannot be known, so nothing is written
+        return await procedure.end(verdict_of(failure), failure)
+    return await procedure.run()
+
+
+def refused(agenda: Agenda, now: datetime, error: Refused) -> SwitchRecord:
+    """The evidence where the gateway may not even be asked."""
+    return never_tried(_order(agenda, now, None), error, at=now)
+
+
+def _order(agenda: Agenda, now: datetime, live: Live | None) -> Order:
+    segment = agenda.coarse.at(now)
     spoken = segment.spoken(live)
-    order = Order(
+    return Order(
         desired=spoken.setpoint,
         boundary=agenda.boundary(now) or now,
         until=segment.end,
         rules=tuple(claim.name for claim, _ in spoken.claims),
     )
-    procedure = Procedure(order, gateway=gateway, session=session, clock=clock, marks=marks)
-    if failure is not None:  # which rule speaks cannot be known, so nothing is written
-        return await procedure.end(verdict_of(failure), failure)
-    return await procedure.run()

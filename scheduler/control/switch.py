@@ -197,3 +197,22 @@ class Procedure:
 def verdict_of(error: GatewayError) -> Verdict:
     """The verdict on a switch that ended with this error."""
     return Verdict.REFUSED if isinstance(error, Refused) else Verdict.UNREACHABLE
+
+
+def never_tried(
+    order: Order, error: Refused, *, at: datetime, before: Setpoint | None = None, firmware: str | None = None
+) -> SwitchRecord:
+    """The evidence of a switch that was not begun, because it is known that a person must act first."""
+    return SwitchRecord(
+        verdict=Verdict.REFUSED,
+        at=at,
+        boundary=order.boundary,
+        rules=order.rules,
+        desired=order.desired,
+        before=before,
+        after=None,
+        attempts=0,
+        firmware=firmware,
+        steps=(),
+        message=str(error),
+    )
