@@ -137,10 +137,14 @@ class Bench:
 
 
 def bench(
-    start: datetime | None = None, *, username: str = "installer", password: str | None = None
+    start: datetime | None = None,
+    *,
+    username: str = "installer",
+    password: str | None = None,
+    clock: VirtualClock | None = None,
 ) -> Bench:
     """A bench whose gateway is at self_consumption, reserve 20 % shown, and running."""
-    clock = VirtualClock(start or local("12:00"))
+    clock = clock or VirtualClock(start or local("12:00"))
     device = SimulatedGateway(now=clock.now, zone=LOS_ANGELES)
     story: list[str] = []
     wire = Wire(device, story)

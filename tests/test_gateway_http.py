@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import time
+from types import SimpleNamespace
 
 import pytest
 from tls_peer import Behaviour, always, make_certificate, response, serving
@@ -156,6 +158,24 @@ async def test_many_calls_use_one_connection() -> None:
 
     assert seen.connections == 1
     assert len(seen.requests) == 20
+
+
+async def test_the_connection_is_kept_between_two_looks_of_the_daemon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Five minutes pass from one call to the next: the handshake is not made anew, which httpx would do after 5 s."""
+    later_s = 0.0
+    monkeypatch.setattr(
+        "httpcore._async.http11.time", SimpleNamespace(monotonic=lambda: time.monotonic() + later_s)
+    )
+    async with serving(GATEWAY, always(response())) as seen:
+        connection = connected(seen.port)
+        await connection.exchange("GET", "/api/status")
+        later_s = 300.0
+        await connection.exchange("GET", "/api/status")
+        await connection.close()
+
+    assert seen.connections == 1
 
 
 async def test_a_post_is_sent_once() -> None:

@@ -301,3 +301,20 @@ async def test_a_403_on_a_write_that_outlasts_a_login_is_the_role() -> None:
     with pytest.raises(NotCapable):
         await write(gateway)
     assert gateway.has_session
+
+
+async def test_a_refusal_that_a_login_mended_is_forgotten() -> None:
+    """A read refused once and answered after a login: when that token dies in its turn, one login is tried again."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    await gateway.login()
+    fake.says("GET", "/api/operation", 401)
+    with pytest.raises(SessionExpired):
+        await gateway.read()
+    fake.odd.clear()
+    await gateway.login()
+    await gateway.read()
+    fake.says("GET", "/api/operation", 403)
+
+    with pytest.raises(SessionExpired):
+        await gateway.read()

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 from bench import BY_DAY, BY_NIGHT, bench, local, readme_schedule
+from clockwork import VirtualClock
 from days import Run, obeyed
 
 from scheduler.control.loop import TICK_S
@@ -373,3 +374,32 @@ async def test_stop_in_the_middle_of_a_switch_leaves_the_battery_running() -> No
 
     assert obeyed(b)[2] is True
     assert not b.marks
+
+
+class Drowsy(VirtualClock):
+    """A clock on which nobody wakes from a long rest by himself."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Short pauses end; a rest between cycles does not."""
+        if seconds >= TICK_S:
+            await asyncio.Event().wait()
+        await super().sleep(seconds)
+
+
+async def test_a_wake_during_a_cycle_is_not_lost() -> None:
+    """An edit that arrives while a cycle is under way is taken up right after it, not at some later tick."""
+    b = bench(local("12:00"), clock=Drowsy(local("12:00")))
+    run = Run(b)
+    stop = asyncio.Event()
+
+    def edit(call: str) -> None:
+        if call == WRITE:
+            run.loop.adopt(replace(run.policy, digest="e"))
+
+    b.wire.then = edit
+    running = asyncio.create_task(run.loop.run(stop))
+    async with asyncio.timeout(10):
+        while not run.reports or run.reports[-1].plan_digest != "e":
+            await asyncio.sleep(0)
+    stop.set()
+    await running
