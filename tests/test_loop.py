@@ -403,3 +403,5 @@ async def test_a_wake_during_a_cycle_is_not_lost() -> None:
             await asyncio.sleep(0)
     stop.set()
     await running
+
+    assert run.reports[-1].plan_digest == "e"
