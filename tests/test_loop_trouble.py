@@ -37,6 +37,11 @@ READ = "GET /api/operation"
 WRITE = "POST /api/operation"
 METERS = "GET /api/meters/aggregates"
 SHUT = b'{"code":401,"error":"roles [Provider_Engineer] require physical access","message":"Login Error"}'
+KETTLE = (
+    b'{"site":{"instant_power":2500},"battery":{"instant_power":0},'
+    b'"load":{"instant_power":2500},"solar":{"instant_power":0}}'
+)
+"""Meters that show the grid carrying the house."""
 
 
 def conditional() -> Schedule:
@@ -492,11 +497,7 @@ async def test_a_call_that_refuses_every_session_is_no_reason_to_log_in_all_day(
 async def test_one_odd_look_at_the_meters_condemns_nothing() -> None:
     """A kettle is quicker than an inverter: only a contradiction that lasts makes a switch not effective."""
     b = bench(local("19:00"))
-    odd = (
-        b'{"site":{"instant_power":2500},"battery":{"instant_power":0},'
-        b'"load":{"instant_power":2500},"solar":{"instant_power":0}}'
-    )
-    b.wire.first_answers[METERS] = [(200, odd)]
+    b.wire.first_answers[METERS] = [(200, KETTLE)]
     run = Run(b)
 
     await run.until(local("19:30"))
@@ -507,11 +508,7 @@ async def test_one_odd_look_at_the_meters_condemns_nothing() -> None:
 async def test_a_battery_that_obeys_late_is_effective_after_all() -> None:
     """Not effective is looked at again, so that it can be raised."""
     b = bench(local("19:00"))
-    odd = (
-        b'{"site":{"instant_power":2500},"battery":{"instant_power":0},'
-        b'"load":{"instant_power":2500},"solar":{"instant_power":0}}'
-    )
-    b.wire.first_answers[METERS] = [(200, odd)] * 3
+    b.wire.first_answers[METERS] = [(200, KETTLE)] * 3
     run = Run(b)
 
     await run.until(local("20:30"))
