@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 from tls_peer import Behaviour, always, make_certificate, response, serving
 
-from scheduler.gateway.http import BODY_LIMIT_BYTES, Answer, Connection, Method
+from scheduler.gateway.calls import Method
+from scheduler.gateway.http import BODY_LIMIT_BYTES, Answer, Connection
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.errors import Transient
 

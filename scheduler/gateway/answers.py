@@ -5,10 +5,10 @@ A table in code, without a connection and without a session. Bodies are searched
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 
-from scheduler.gateway.http import Answer, Method
+from scheduler.gateway.calls import LOGIN, Call
+from scheduler.gateway.http import Answer
 from scheduler.model.errors import (
     BadCredentials,
     GatewayError,
@@ -24,22 +24,6 @@ SILENCE_S = (300.0, 3600.0)
 """The shortest and the longest silence after a 429, whatever Retry-After says. Lock-outs of 10 to 30 min were seen."""
 
 _OLDER_FIRMWARE = "switch with Tesla's app, or with a gateway whose firmware is older than 1.50"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One documented call. ``acts``: it changes something, so that a 403 speaks of the role and not of the session."""
-
-    step: str
-    method: Method
-    path: str
-    acts: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}"
-
-
-LOGIN = Call(step="login", method="POST", path="/api/login/Basic", acts=True)
 
 
 class Standing(Enum):

@@ -12,11 +12,12 @@ import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
+from scheduler.gateway.calls import Method
 from scheduler.gateway.pin import NO_NAME, Endpoint, pinned_context
 from scheduler.model.errors import Transient
 
@@ -26,8 +27,6 @@ DEADLINE_S = 10.0
 BODY_LIMIT_BYTES = 256 * 1024
 KEEPALIVE_S = 600.0
 """How long an idle connection is kept. Longer than the pause between two looks: a handshake costs both sides dear."""
-
-Method = Literal["GET", "POST"]
 
 _DROPPED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
@@ -74,7 +73,13 @@ class Connection:
         self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     async def exchange(
-        self, method: Method, path: str, *, token: str | None = None, body: Mapping[str, Any] | None = None
+        self,
+        method: Method,
+        path: str,
+        *,
+        token: str | None = None,
+        body: Mapping[str, Any] | None = None,
+        limit_bytes: int = BODY_LIMIT_BYTES,
     ) -> Answer:
         """One request and its whole answer, whatever its status.
 
@@ -92,13 +97,13 @@ class Connection:
                 method, self._base.join(path), json=body, headers=_credentials(token)
             )
             async with asyncio.timeout(self._deadline_s):
-                return await retrying(self._send, request)
+                return await retrying(self._send, request, limit_bytes)
         except TimeoutError:
             raise self._trouble(f"gave no complete answer within {self._deadline_s:g} s") from None
         except (httpx.HTTPError, UnicodeError) as error:
             raise self._trouble(_what_happened(error)) from error
 
-    async def _send(self, request: httpx.Request) -> Answer:
+    async def _send(self, request: httpx.Request, limit_bytes: int) -> Answer:
         response = await self._client.send(request, stream=True)
         try:
             if response.headers.get("content-encoding", "identity") != "identity":
@@ -106,8 +111,8 @@ class Connection:
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
-                if len(body) > BODY_LIMIT_BYTES:
-                    raise self._trouble(f"sent more than {BODY_LIMIT_BYTES // 1024} KiB in one answer")
+                if len(body) > limit_bytes:
+                    raise self._trouble(f"sent more than {limit_bytes // 1024} KiB in one answer")
         finally:
             await response.aclose()
         return Answer(

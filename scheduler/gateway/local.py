@@ -16,9 +16,11 @@ from typing import Any
 
 import httpx
 
-from scheduler.gateway import wire
-from scheduler.gateway.answers import LOGIN, Call, Standing, error_of
+from scheduler.gateway import calls, wire
+from scheduler.gateway.answers import Standing, error_of
 from scheduler.gateway.budget import Ledger, LoginBudget
+from scheduler.gateway.calls import Call
+from scheduler.gateway.habits import habits_of
 from scheduler.gateway.http import DEADLINE_S, Connection
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.errors import BadCredentials, NotCapable, SessionExpired, Unsteady
@@ -29,20 +31,7 @@ from scheduler.model.setpoint import Setpoint
 BAD_LOGINS_LIMIT = 3
 """After so many refusals of the password in a row nothing is sent any more: gateways lock out who goes on."""
 
-_FIRST_FIRMWARE_WITHOUT_STOP = (1, 50)
 _STEPS_KEPT = 200
-
-_STATUS = Call(step="get_status", method="GET", path="/api/status")
-_OPERATION = Call(step="get_operation", method="GET", path="/api/operation")
-_WRITE = Call(step="post_operation", method="POST", path="/api/operation", acts=True)
-_COMMIT = Call(step="config_completed", method="GET", path="/api/config/completed", acts=True)
-_SITEMASTER = Call(step="get_sitemaster", method="GET", path="/api/sitemaster")
-_RUN = Call(step="run_sitemaster", method="GET", path="/api/sitemaster/run", acts=True)
-_CHARGE = Call(step="get_soe", method="GET", path="/api/system_status/soe")
-_GRID = Call(step="get_grid_status", method="GET", path="/api/system_status/grid_status")
-_METERS = Call(step="get_aggregates", method="GET", path="/api/meters/aggregates")
-_CHECK = Call(step="check_update", method="GET", path="/api/system/update?force=true", acts=True)
-_UPDATE = Call(step="get_update_status", method="GET", path="/api/system/update/status")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +101,11 @@ class LocalGateway:
         """Whether a login can stop the battery: the installer's does up to firmware 1.49 (README, *Login*)."""
         if self._credentials.username == "customer":
             return False
-        return self._firmware is None or not _at_least(self._firmware, _FIRST_FIRMWARE_WITHOUT_STOP)
+        return habits_of(self._firmware).login_stops
 
     async def identify(self) -> Identity:
         """GET /api/status, open on every firmware: so without the token, which may be dead."""
-        identity = wire.identity(await self._exchange(_STATUS, token=None))
+        identity = wire.identity(await self._exchange(calls.STATUS, token=None))
         self._firmware = identity.firmware
         return identity
 
@@ -138,7 +127,7 @@ class LocalGateway:
         )
         self._session = None
         try:
-            answer = await self._exchange(LOGIN, token=None, body=body)
+            answer = await self._exchange(calls.LOGIN, token=None, body=body)
         except BadCredentials:
             self._bad_logins += 1
             raise
@@ -150,41 +139,41 @@ class LocalGateway:
 
     async def read(self) -> Setpoint:
         """GET /api/operation, in shown percent."""
-        self._operation = wire.operation(await self._ask(_OPERATION))
+        self._operation = wire.operation(await self._ask(calls.OPERATION))
         return self._operation.setpoint
 
     async def write(self, change: Setpoint) -> None:
         """POST /api/operation; in force only after `commit`."""
-        await self._ask(_WRITE, wire.operation_body(change, self._operation))
+        await self._ask(calls.WRITE, wire.operation_body(change, self._operation))
 
     async def commit(self) -> None:
         """GET /api/config/completed; firmware up to 1.42 answers 202, later firmware 200."""
-        await self._ask(_COMMIT)
+        await self._ask(calls.COMMIT)
 
     async def is_running(self) -> bool:
         """GET /api/sitemaster."""
-        return wire.running(await self._ask(_SITEMASTER))
+        return wire.running(await self._ask(calls.SITEMASTER))
 
     async def start(self) -> None:
         """GET /api/sitemaster/run; a 202 means that it begins to."""
-        await self._ask(_RUN)
+        await self._ask(calls.RUN)
 
     async def live(self) -> Live:
         """GET /api/system_status/soe and /api/system_status/grid_status; Unsteady while the battery is stopped."""
-        charge = await self._ask(_CHARGE)
-        return wire.live(charge, await self._ask(_GRID))
+        charge = await self._ask(calls.CHARGE)
+        return wire.live(charge, await self._ask(calls.GRID))
 
     async def power(self) -> Power:
         """GET /api/meters/aggregates, in watts; Unsteady while the battery is stopped."""
-        return wire.power(await self._ask(_METERS))
+        return wire.power(await self._ask(calls.METERS))
 
     async def check_for_update(self) -> None:
         """GET /api/system/update?force=true, as the gateway's own page does; NotCapable where there is none."""
-        await self._ask(_CHECK)
+        await self._ask(calls.CHECK)
 
     async def update_status(self) -> UpdateStatus:
         """GET /api/system/update/status."""
-        return wire.update_status(await self._ask(_UPDATE))
+        return wire.update_status(await self._ask(calls.UPDATE))
 
     def exchanges(self) -> tuple[Step, ...]:
         """The exchanges since this was last asked, at most the last 200; forgotten once told."""
@@ -228,7 +217,7 @@ class LocalGateway:
         if self._steps[-1].status != HTTPStatus.FORBIDDEN:
             return False
         try:
-            await self._exchange(_UPDATE, token=session.token)
+            await self._exchange(calls.UPDATE, token=session.token)
         except (SessionExpired, NotCapable):
             return True
         return False
@@ -241,7 +230,9 @@ class LocalGateway:
         began_s = time.perf_counter()
         status: int | None = None
         try:
-            answer = await self._connection.exchange(call.method, call.path, token=token, body=body)
+            answer = await self._connection.exchange(
+                call.method, call.path, token=token, body=body, limit_bytes=call.limit_bytes
+            )
             status = answer.status
         finally:
             took_ms = round((time.perf_counter() - began_s) * 1000)
@@ -264,12 +255,3 @@ class LocalGateway:
                 f"the gateway refused this password {BAD_LOGINS_LIMIT} times; nothing is sent any more",
                 remedy="correct gateway.username or the password (TOU_GATEWAY__PASSWORD), then restart",
             )
-
-
-def _at_least(firmware: str, wanted: tuple[int, int]) -> bool:
-    """Whether a version such as "1.45.2" or "21.39.1 7759c368" is that late; not if it cannot be told."""
-    numbers = firmware.split(maxsplit=1)[0].split(".")[:2]
-    try:
-        return tuple(int(number) for number in numbers) >= wanted
-    except ValueError:
-        return False
