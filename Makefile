@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 LOCK   := $(BIN)/pip-compile --quiet --generate-hashes --no-header --strip-extras \
           --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: help demo run check test bench lock clean
+.PHONY: help demo run check test test-slow bench lock clean
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -38,6 +38,9 @@ check: $(VENV)/.dev  ## style, types, floors
 
 test: $(VENV)/.dev  ## the tests
 	$(BIN)/pytest -n 2
+
+test-slow: $(VENV)/.dev  ## the long searches, which take minutes
+	$(BIN)/pytest -n 2 -m slow
 
 bench: $(VENV)/.runtime  ## the figures of the README, measured here
 	$(BIN)/python tests/benchmarks.py

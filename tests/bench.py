@@ -21,6 +21,7 @@ from scheduler.plan.rules import MomentRule, Relative, Schedule, When, Window
 from scheduler.plan.tariff import Period, Tariff
 from scheduler.simulator.api import application
 from scheduler.simulator.device import SimulatedGateway
+from scheduler.simulator.personality import PERSONALITIES
 from scheduler.simulator.scenario import apply_scenario
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
@@ -142,10 +143,11 @@ def bench(
     username: str = "installer",
     password: str | None = None,
     clock: VirtualClock | None = None,
+    firmware: str = "1.45.2",
 ) -> Bench:
     """A bench whose gateway is at self_consumption, reserve 20 % shown, and running."""
     clock = clock or VirtualClock(start or local("12:00"))
-    device = SimulatedGateway(now=clock.now, zone=LOS_ANGELES)
+    device = SimulatedGateway(now=clock.now, zone=LOS_ANGELES, personality=PERSONALITIES[firmware])
     story: list[str] = []
     wire = Wire(device, story)
     ledger = Ledger()

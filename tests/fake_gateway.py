@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import httpx
 
 from scheduler.gateway.local import Credentials, LocalGateway
+from scheduler.gateway.note import Note
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.setpoint import Setpoint
 
@@ -25,6 +26,7 @@ BODIES = {
     "/api/sitemaster/run": {},
     "/api/system_status/soe": {"percentage": 62},
     "/api/system_status/grid_status": {"grid_status": "SystemGridConnected"},
+    "/api/system_status/grid_faults": [],
     "/api/meters/aggregates": {m: {"instant_power": 1} for m in ("site", "battery", "load", "solar")},
     "/api/system/update": {},
     "/api/system/update/status": {"state": "/update_failed", "info": {"status": ["nonactionable"]}},
@@ -77,13 +79,18 @@ def gateway_of(
     username: str = "installer",
     password: str | None = PASSWORD,
     now: Callable[[], datetime] = lambda: NOW,
+    note: Note | None = None,
+    fingerprint: bytes = b"\1" * 32,
+    max_pv_export_power_kw: float | None = None,
 ) -> LocalGateway:
     """A gateway whose requests the fake answers."""
     return LocalGateway(
-        Endpoint(host="powerwall", server_name="powerwall", fingerprint=b"\1" * 32),
+        Endpoint(host="powerwall", server_name="powerwall", fingerprint=fingerprint),
         Credentials(username=username, password=password, email=EMAIL),
         ledger=Ledger(),
         now=now,
+        note=note,
+        max_pv_export_power_kw=max_pv_export_power_kw,
         transport=httpx.MockTransport(fake),
     )
 
@@ -101,6 +108,7 @@ CALLS: dict[str, tuple[str, str, Callable[[LocalGateway], Awaitable[object]]]] =
     "run_sitemaster": ("GET", "/api/sitemaster/run", LocalGateway.start),
     "get_soe": ("GET", "/api/system_status/soe", LocalGateway.live),
     "get_grid_status": ("GET", "/api/system_status/grid_status", LocalGateway.live),
+    "get_grid_faults": ("GET", "/api/system_status/grid_faults", LocalGateway.grid_faults),
     "get_aggregates": ("GET", "/api/meters/aggregates", LocalGateway.power),
     "check_update": ("GET", "/api/system/update", LocalGateway.check_for_update),
     "get_update_status": ("GET", "/api/system/update/status", LocalGateway.update_status),

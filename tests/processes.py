@@ -107,10 +107,10 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, *scenarios: str) -> Iterator[Site]:
-    """A site in an empty folder, as the README sets it up."""
+def site(folder: Path, *scenarios: str, firmware: str = "1.45.2") -> Iterator[Site]:
+    """A site in an empty folder, as the README sets it up, whose gateway has this firmware."""
     (folder / "config").mkdir()
-    words = [word for sentence in scenarios for word in ("--scenario", sentence)]
+    words = [word for sentence in scenarios for word in ("--scenario", sentence)] + ["--firmware", firmware]
     with started("simulator", "--port", "0", "--directory", "gateway", *words, cwd=folder) as simulator:
         said = eventually(
             lambda: (

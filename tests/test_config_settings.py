@@ -180,3 +180,10 @@ def test_all_sources_are_checked_at_once(tmp_path: Path) -> None:
         "unknown mode 'bakcup'",
     ]
     assert CANARY not in render(problems)
+
+
+@pytest.mark.parametrize(("said", "limit_kw"), [("0", 0), ("4.6", 4.6), ("", None)])
+def test_the_limit_of_the_export_is_a_number_of_kilowatts(said: str, limit_kw: float | None) -> None:
+    """The gateway's own word is the key, in any case in the environment; without it there is no limit of ours."""
+    found = loaded({"TOU_GATEWAY__MAX_PV_EXPORT_POWER_KW": said})
+    assert found.gateway.max_pv_export_power_kw == limit_kw

@@ -213,6 +213,8 @@ def test_another_certificate_is_refused_before_a_password_is_sent(home: Site, tm
 def is_running(home: Site) -> bool:
     """Whether the battery is in service, as the gateway tells anybody."""
     context = ssl.create_default_context(cafile=str(home.folder / "config" / "powerwall.pem"))
+    # What is saved is the gateway's own certificate, and another one signed it: curl stops there by itself.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.check_hostname = False
     with urllib.request.urlopen(f"https://127.0.0.1:{home.port}/api/sitemaster", context=context) as answer:
         return bool(json.load(answer)["running"])

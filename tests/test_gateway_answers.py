@@ -28,6 +28,11 @@ STATUSES: list[tuple[int, type[GatewayError]]] = [
     (408, Transient),
     (409, NotOffered),
     (410, NotOffered),
+    (415, NotOffered),
+    (417, NotOffered),
+    (418, NotOffered),
+    (422, NotOffered),
+    (424, Transient),
     (429, Throttled),
     (500, Transient),
     (502, Unsteady),
@@ -208,3 +213,36 @@ async def test_a_mode_that_the_firmware_does_not_take_is_said() -> None:
     with pytest.raises(Transient, match="in the rule"):
         await write(gateway)
     await gateway.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (404, b"", "does not know POST /api/operation .*starting up"),
+        (405, b"", "not with POST .*starting up"),
+        (400, b"", "as we say it"),
+        (409, b'{"code":409,"error":"Sitemaster is current running"}', "only while the battery is stopped"),
+        (409, b"", "stands against POST /api/operation"),
+        (410, b"", "no longer has"),
+        (417, b"", "toggled a switch"),
+        (301, b"", "elsewhere"),
+    ],
+)
+async def test_what_is_not_offered_is_said_in_words_and_never_answered_with_a_login(
+    status: int, body: bytes, words: str
+) -> None:
+    """Each has its own sentence and a remedy, keeps the session, and costs nothing but the request itself."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    await gateway.login()
+    await gateway.read()
+    asked = len(fake.requests)
+    fake.says("POST", "/api/operation", status, body)
+
+    with pytest.raises(NotOffered, match=words) as caught:
+        await write(gateway)
+    await gateway.close()
+
+    assert len(caught.value.remedy) > 20
+    assert gateway.has_session
+    assert len(fake.requests) == asked + 1

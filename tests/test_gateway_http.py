@@ -104,6 +104,32 @@ async def test_the_connection_is_usable_after_a_deadline() -> None:
     assert answer.status == 200
 
 
+@pytest.mark.parametrize("turns", range(10))
+async def test_a_call_cut_at_any_moment_leaves_the_connection_usable(turns: int) -> None:
+    """A call that is called off just as its answer is complete does not keep the only connection for ever."""
+    answered = asyncio.Event()
+
+    async def behave(number: int, writer: asyncio.StreamWriter) -> bool:
+        writer.write(response())
+        await writer.drain()
+        if number == 2:
+            answered.set()
+        return True
+
+    async with serving(GATEWAY, behave) as seen:
+        connection = connected(seen.port, deadline_s=5.0)
+        await connection.exchange("GET", "/api/status")
+        cut = asyncio.create_task(connection.exchange("POST", "/api/operation", body={}))
+        await answered.wait()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        cut.cancel()
+        await asyncio.wait({cut})
+        after = await connection.exchange("GET", "/api/sitemaster")
+        await connection.close()
+    assert after.status == 200
+
+
 @pytest.mark.parametrize(("size", "taken"), [(BODY_LIMIT_BYTES, True), (BODY_LIMIT_BYTES + 1, False)])
 async def test_a_body_is_at_most_256_kib(size: int, *, taken: bool) -> None:
     """A body of 256 KiB is taken, one byte more is not."""

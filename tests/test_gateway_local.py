@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from itertools import count
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from scheduler.model.errors import (
     BadCredentials,
     GatewayError,
     NotCapable,
+    NotOffered,
     SessionExpired,
     Throttled,
     Transient,
@@ -28,8 +30,8 @@ from scheduler.model.setpoint import Setpoint
 async def test_three_refused_passwords_end_all_requests() -> None:
     """After three refusals of the password in a row nothing more is sent, whatever is asked."""
     fake = Fake()
-    instants = iter(NOW + timedelta(hours=n) for n in range(10))
-    gateway = gateway_of(fake, now=lambda: next(instants))
+    ticks = count()
+    gateway = gateway_of(fake, now=lambda: NOW + timedelta(minutes=10 * next(ticks)))
     fake.says("POST", "/api/login/Basic", 401)
     for _ in range(3):
         with pytest.raises(BadCredentials):
@@ -48,8 +50,8 @@ async def test_three_refused_passwords_end_all_requests() -> None:
 async def test_a_good_login_forgives_the_bad_ones() -> None:
     """Only refusals in a row count."""
     fake = Fake()
-    instants = iter(NOW + timedelta(hours=n) for n in range(10))
-    gateway = gateway_of(fake, now=lambda: next(instants))
+    ticks = count()
+    gateway = gateway_of(fake, now=lambda: NOW + timedelta(minutes=10 * next(ticks)))
     for _ in range(2):
         fake.says("POST", "/api/login/Basic", 401)
         for _ in range(2):
@@ -181,6 +183,7 @@ async def test_a_round_of_all_calls() -> None:
     await gateway.start()
     live = await gateway.live()
     assert (live.charge_percent, live.grid) == (60, Grid.CONNECTED)
+    assert await gateway.grid_faults() == ()
     assert (await gateway.power()).battery_w == 1
     await gateway.check_for_update()
     assert not (await gateway.update_status()).failed
@@ -197,6 +200,7 @@ async def test_a_round_of_all_calls() -> None:
         "GET /api/sitemaster/run",
         "GET /api/system_status/soe",
         "GET /api/system_status/grid_status",
+        "GET /api/system_status/grid_faults",
         "GET /api/meters/aggregates",
         "GET /api/system/update?force=true",
         "GET /api/system/update/status",
@@ -318,3 +322,47 @@ async def test_a_refusal_that_a_login_mended_is_forgotten() -> None:
 
     with pytest.raises(SessionExpired):
         await gateway.read()
+
+
+async def test_the_limit_of_the_export_is_said_with_every_write_if_it_is_given() -> None:
+    """In kW, under the gateway's own word; without it the field is left out."""
+    fake = Fake()
+    for limit_kw in (4.6, 0.0, None):
+        gateway = gateway_of(fake, max_pv_export_power_kw=limit_kw)
+        await gateway.read()
+        await gateway.write(Setpoint(reserve_percent=100))
+        await gateway.close()
+
+    said = [json.loads(r.content) for r in fake.requests if r.method == "POST"]
+    assert [body.get("max_pv_export_power_kW", "left out") for body in said] == [4.6, 0, "left out"]
+
+
+async def test_a_403_never_costs_a_login_on_a_write_that_a_live_session_may_not_do() -> None:
+    """The token still opens the update status, so it is the role: no login, however often the write is tried."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    await gateway.login()
+    await gateway.read()
+    fake.says("POST", "/api/operation", 403)
+    for _ in range(3):
+        with pytest.raises(NotCapable):
+            await write(gateway)
+    await gateway.close()
+
+    assert fake.lines.count("POST /api/login/Basic") == 1
+
+
+@pytest.mark.parametrize("place", ["http://powerwall/api/operation", "https://elsewhere/api/login/Basic"])
+async def test_a_redirect_is_never_followed(place: str) -> None:
+    """Neither to another host nor to plain http: the password and the token go to the known gateway only."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    await gateway.login()
+    for method, path, call in (("POST", "/api/login/Basic", LocalGateway.login), CALLS["post_operation"]):
+        fake.says(method, path, 307, location=place)
+        with pytest.raises(NotOffered, match="we do not follow"):
+            await call(gateway)
+    await gateway.close()
+
+    assert {(r.url.scheme, r.url.host) for r in fake.requests} == {("https", "powerwall")}
+    assert len(fake.requests) == 3

@@ -19,6 +19,7 @@ from scheduler.model import events
 from scheduler.model.errors import StoreError
 from scheduler.model.events import Event
 from scheduler.model.evidence import SwitchRecord, Verdict
+from scheduler.model.reading import Grid
 from scheduler.model.setpoint import Setpoint
 from scheduler.observe.logs import configure, line, listener
 from scheduler.observe.narrate import Narrator
@@ -91,6 +92,18 @@ TABLE: list[tuple[Event, str, str, dict[str, Any]]] = [
     ),
     (events.GatewayLost(at=AT, **WORDS), "gateway_lost", "warning", WORDS),
     (events.GatewayBack(at=AT, **WORDS), "gateway_back", "info", WORDS),
+    (
+        events.GridChanged(at=AT, before=Grid.CONNECTED, after=Grid.ISLANDED, **WORDS),
+        "grid",
+        "warning",
+        {"before": "connected", "after": "islanded"} | WORDS,
+    ),
+    (
+        events.GridFault(at=AT, alert="PINV_a006_vfCheckUnderFrequency", state="on", **WORDS),
+        "grid_fault",
+        "warning",
+        {"alert": "PINV_a006_vfCheckUnderFrequency", "state": "on"} | WORDS,
+    ),
     (events.PersonNeeded(at=AT, **WORDS), "person_needed", "error", WORDS),
     (events.Started(at=AT, **WORDS), "started", "info", WORDS),
     (events.Stopped(at=AT, **WORDS), "stopped", "info", WORDS),

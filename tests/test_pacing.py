@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.control.pacing import STEADY, Pacing
+from scheduler.control.pacing import PATIENCE, PROBE_S, STEADY, Pacing
 from scheduler.model.errors import (
     BadCredentials,
     GatewayError,
     IdentityChanged,
     NotCapable,
+    NotOffered,
     SessionExpired,
     Standstill,
     Throttled,
@@ -87,7 +88,7 @@ def test_what_a_person_must_mend_is_looked_at_at_a_steady_pace(
 @given(st.lists(transients, max_size=10), jitters)
 def test_a_latch_survives_whatever_passes(errors: list[GatewayError], jitter: float) -> None:
     """What this gateway does not do stays known through timeouts, restarts of the session and recovery."""
-    pacing = STEADY.latched(latching)
+    pacing = STEADY.latched(latching, 0)
     for error in errors:
         pacing = pacing.after(error, 0, jitter).recovered()
 
@@ -118,3 +119,44 @@ def test_recovery_forgets_the_failures_and_the_pause() -> None:
         pacing = pacing.after(Transient("no answer"), 1000, 0)
 
     assert pacing.recovered() == STEADY
+
+
+missing = NotOffered("no such call", remedy="it may be starting up")
+
+
+def test_a_missing_call_is_latched_when_patience_is_over_and_doubted_after_an_hour() -> None:
+    """Twenty absences latch it, not nineteen; an hour later it is tried once more, and one more absence latches it again."""
+    pacing = STEADY
+    for n in range(PATIENCE - 1):
+        pacing = pacing.latched(missing, n).after(missing, n, 0.5)
+    assert pacing.latch is None
+    assert not pacing.doubtful(1e9)
+
+    pacing = pacing.latched(missing, 1000).recovered()
+
+    assert pacing.latch is missing
+    assert [pacing.doubtful(1000 + s) for s in (0, PROBE_S - 1, PROBE_S)] == [False, False, True]
+    doubted = pacing.doubted()
+    assert doubted.latch is None
+    assert doubted.latched(missing, 5000).latch is missing
+    assert doubted.recovered() == STEADY
+    assert pacing.unlatched().latched(missing, 5000).latch is None
+
+
+@given(st.lists(transients, max_size=30))
+def test_other_failures_are_no_absences(errors: list[GatewayError]) -> None:
+    """A gateway that was away for an hour and then answers 404 while it starts up has the whole patience before it."""
+    pacing = STEADY
+    for error in errors:
+        pacing = pacing.after(error, 0, 0.5)
+
+    assert pacing.latched(missing, 0).latch is None
+
+
+def test_what_the_role_lacks_is_latched_at_once_and_not_doubted() -> None:
+    """A 403 on a write is no matter of time; what is unlatched begins with the whole patience."""
+    pacing = STEADY.latched(latching, 0)
+
+    assert pacing.latch is latching
+    assert not pacing.doubtful(1e9)
+    assert pacing.unlatched().latched(missing, 0).latch is None

@@ -18,7 +18,7 @@ from scheduler.control.loop import Loop
 from scheduler.model.errors import NotCapable, Throttled
 from scheduler.model.events import Event, MomentEnded, Switched
 from scheduler.model.evidence import Step, SwitchRecord, Verdict
-from scheduler.model.reading import Grid, Identity, Live, Power, UpdateStatus
+from scheduler.model.reading import Alert, Grid, Identity, Live, Power, UpdateStatus
 from scheduler.model.setpoint import Setpoint
 from scheduler.model.status import Status
 
@@ -89,6 +89,10 @@ class Cloud:
     async def live(self) -> Live:
         """Half full, on the grid."""
         return Live(charge_percent=50, grid=Grid.CONNECTED)
+
+    async def grid_faults(self) -> tuple[Alert, ...]:
+        """There is no such call."""
+        raise NotCapable("this service does not tell alerts", remedy="nothing to do")
 
     async def power(self) -> Power:
         """What a battery that obeys would do."""

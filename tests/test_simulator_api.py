@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from scheduler.simulator.api import application, endpoints_of
+from scheduler.simulator.api import application
 from scheduler.simulator.device import Setting, SimulatedGateway
+from scheduler.simulator.endpoints import endpoints_of
 from scheduler.simulator.errors import SimulatorError
 from scheduler.simulator.personality import personality
 from scheduler.simulator.scenario import apply_scenario
@@ -174,13 +175,22 @@ SHUT = [
     "generators",
     "generators/disconnect_types",
     "installer",
+    "installer/companies",
     "meters",
+    "meters/readings",
     "networks",
+    "networks/wifi_security_types",
     "operation",
     "powerwalls/status",
+    "site_info/grid_codes",
     "sitemaster/run",
     "sitemaster/stop",
     "solars",
+    "solars/brands",
+    "solars/brands/Example Solar",
+    "solars/brands/Sunny Sample",
+    "system/networks",
+    "system/testing",
     "system/update",
     "system/update/status",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 import sys
@@ -67,6 +68,45 @@ async def test_scenarios_are_in_force_from_the_start(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
+async def test_it_lists_the_scenarios(tmp_path: Path) -> None:
+    """Each sentence stands on a line of its own with what it takes, or in a JSON document; nothing is served."""
+    process = await start("--list-scenarios")
+    out, err = await process.communicate()
+    lines = out.decode().splitlines()
+    assert (process.returncode, err) == (0, b"")
+    assert "offline for DURATION [at HH:MM]" in lines
+    process = await start("--list-scenarios", "--json")
+    out, _ = await process.communicate()
+    assert json.loads(out) == {"schema": "tou-scheduler/scenarios", "version": 1, "sentences": lines}
+
+
+async def test_plain_http_on_a_port_of_its_own(tmp_path: Path) -> None:
+    """With --http-port its line and its document say where that is, and what answers there sends to HTTPS."""
+    process = await start("--port", "0", "--http-port", "0", "--directory", str(tmp_path), "--json")
+    assert process.stderr is not None
+    assert process.stdout is not None
+    line = (await process.stderr.readline()).decode()
+    document = json.loads(await process.stdout.readuntil(b"}\n"))
+    assert f"(plain HTTP on port {document['http_port']})" in line
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"http://127.0.0.1:{document['http_port']}/api/status")
+    assert (answer.status_code, answer.headers["location"]) == (301, f"{document['url']}/api/status")
+    process.terminate()
+    await process.communicate()
+    assert process.returncode == 0
+
+
+async def test_a_taken_port_for_plain_http_is_one_sentence(tmp_path: Path) -> None:
+    """It names both ports and both options, and ends although the other port was free."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = await refused("--port", "0", "--http-port", port, "--directory", str(tmp_path))
+    assert said == (
+        f"error: port 0 or {port} of 127.0.0.1 is taken; "
+        "end the program that has it or choose another with --port or --http-port\n"
+    )
+
+
 async def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     """It names the port and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -81,7 +121,7 @@ async def test_mistakes_are_named(tmp_path: Path) -> None:
     """Firmware, scenario, time zone and directory: each mistake is one sentence with the way out."""
     (tmp_path / "file").write_text("")
     assert "take one of: 1.45.2" in await refused("--firmware", "9.9")
-    assert '"ignores writes"' in await refused("--scenario", "explodes")
+    assert "\n  ignores writes [for DURATION]" in await refused("--scenario", "explodes")
     assert "no time zone 'Mars'" in await refused("--timezone", "Mars")
     assert "no time zone 'America'" in await refused("--timezone", "America")
     assert "port 8443 of 192.0.2.1:" in await refused("--host", "192.0.2.1", "--directory", str(tmp_path))

@@ -10,6 +10,9 @@ import pytest
 from scheduler.model.reading import Grid
 from scheduler.simulator.device import SimulatedGateway
 from scheduler.simulator.errors import SimulatorError
+from scheduler.simulator.house import raw_percent
+from scheduler.simulator.mischief import Mischief
+from scheduler.simulator.personality import PERSONALITIES
 from scheduler.simulator.refusals import Refusal
 from scheduler.simulator.scenario import SENTENCES, apply_scenario, next_passing
 from scheduler.simulator.sessions import Role
@@ -59,15 +62,99 @@ def test_ignores_the_next_write(stage: Stage) -> None:
     assert stage.device.shown.mode == stage.device.obeyed.mode == "backup"
 
 
-def test_applies_the_previous_one(stage: Stage) -> None:
+def test_ignores_the_next_so_many_writes(stage: Stage) -> None:
+    """Three writes are lost, the fourth is not."""
+    apply_scenario(stage.device, "ignores the next 3 writes")
+    kept: list[str] = []
+    for _ in range(4):
+        stage.device.write("backup", None)
+        kept.append(stage.device.shown.mode)
+    assert kept == ["self_consumption"] * 3 + ["backup"]
+
+
+@pytest.mark.parametrize("sentence", ["applies the previous one", "One Step Late"])
+def test_applies_the_previous_one(stage: Stage, sentence: str) -> None:
     """The gateway shows the new setting and obeys the one before; the same twice cures it."""
-    apply_scenario(stage.device, "applies the previous one")
+    apply_scenario(stage.device, sentence)
     stage.switch("backup", 100)
     assert (stage.device.shown.mode, stage.device.obeyed.mode) == ("backup", "self_consumption")
     stage.switch("self_consumption", 24)
     assert (stage.device.shown.mode, stage.device.obeyed.mode) == ("self_consumption", "backup")
     stage.switch("self_consumption", 24)
     assert stage.device.obeyed.mode == "self_consumption"
+
+
+@pytest.mark.parametrize(("asked", "kept"), [(80, 80), (80.5, 80), (81, 80), (99, 80), (100, 100), (20, 20)])
+def test_clamps_81_to_99(stage: Stage, asked: float, kept: float) -> None:
+    """What the app would show as 81 to 99 % is claimed to be taken, and kept and obeyed as 80 %."""
+    apply_scenario(stage.device, "clamps 81 to 99")
+    assert stage.device.write(None, raw_percent(asked)).reserve_raw_percent == raw_percent(asked)
+    stage.device.commit()
+    assert stage.device.shown.reserve_raw_percent == raw_percent(kept)
+    assert stage.device.obeyed.reserve_raw_percent == raw_percent(kept)
+
+
+def test_float_drift(stage: Stage) -> None:
+    """Reserves read a little more than was set, the present one too, and never drift further by themselves."""
+    apply_scenario(stage.device, "float drift")
+    assert stage.device.shown.reserve_raw_percent == 24.000019999999996
+    stage.device.write(None, 5)
+    stage.device.write("backup", None)
+    assert stage.device.shown.reserve_raw_percent == 5.000019999999999
+
+
+HABITS = {
+    "ignores writes": lambda device: device.mischief.writes_to_ignore > 0,
+    "applies the previous one": lambda device: device.mischief.one_step_late,
+    "clamps 81 to 99": lambda device: device.mischief.clamps,
+    "float drift": lambda device: device.mischief.drifts,
+    "refuses the wizard": lambda device: device.mischief.refuses_wizard,
+    "is busy": lambda device: device.busy,
+    "offline": lambda device: device.offline,
+    "the grid fails": lambda device: device.obeyed.grid is Grid.ISLANDED,
+    "a grid fault appears": lambda device: device.grid_faults != [],
+}
+"""Whether a habit is there, by the sentence that begins it."""
+
+
+def test_every_habit_that_may_last_is_tried() -> None:
+    """The table above holds every sentence that takes a duration and is no trouble of single answers."""
+    assert set(HABITS) | {"one step late"} == {
+        words
+        for words, sentence in SENTENCES.items()
+        if "for" in sentence.takes and "to" not in sentence.takes
+    }
+
+
+@pytest.mark.parametrize("sentence", HABITS)
+def test_a_habit_lasts_as_long_as_it_is_told_to(stage: Stage, sentence: str) -> None:
+    """With "for 10m at 20:30" it begins and ends on the minute, and is there in between."""
+    there = HABITS[sentence]
+    apply_scenario(stage.device, f"{sentence} for 10m at 20:30")
+    assert not there(stage.after(minutes=29))
+    assert there(stage.after(minutes=1))
+    assert there(stage.after(minutes=9))
+    assert not there(stage.after(minutes=1))
+
+
+@pytest.mark.parametrize("sentence", [words for words in HABITS if "for" not in SENTENCES[words].needs])
+def test_a_habit_without_an_end_stays(stage: Stage, sentence: str) -> None:
+    """Without a duration it is there a day later; only being busy ends by itself, after two minutes."""
+    apply_scenario(stage.device, sentence)
+    assert HABITS[sentence](stage.after(seconds=100))
+    assert HABITS[sentence](stage.after(days=1)) is (sentence != "is busy")
+
+
+def test_behaves_again(stage: Stage) -> None:
+    """Every habit and every trouble is over at once; a step behind stays with the firmware that always is."""
+    for sentence in ("ignores writes", "float drift", "offline for 2h", "resets", "answers late for 5m"):
+        apply_scenario(stage.device, sentence)
+    apply_scenario(stage.device, "behaves again")
+    assert stage.device.mischief == Mischief()
+    assert not stage.device.offline
+    late = SimulatedGateway(now=lambda: START, personality=PERSONALITIES["1.43.3"])
+    apply_scenario(late, "behaves again")
+    assert late.mischief == Mischief(one_step_late=True)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +164,9 @@ def test_applies_the_previous_one(stage: Stage) -> None:
         ("1 minute", timedelta(minutes=1)),
         ("90 seconds", timedelta(seconds=90)),
         ("2 hours", timedelta(hours=2)),
+        ("15m", timedelta(minutes=15)),
+        ("90 S", timedelta(seconds=90)),
+        ("2h", timedelta(hours=2)),
     ],
 )
 def test_offline(stage: Stage, words: str, lasts: timedelta) -> None:
@@ -186,6 +276,49 @@ def test_an_install_takes_the_gateway_away_for_two_minutes(stage: Stage) -> None
     assert (device.shown.mode, device.obeyed.mode) == ("self_consumption", "self_consumption")
 
 
+def test_reboots(stage: Stage) -> None:
+    """It is gone for two minutes and comes back with a new start time, the same firmware, running, and no tokens."""
+    token, _ = stage.device.login("customer", "56789", stop_under_load=False)
+    apply_scenario(stage.device, "reboots")
+    assert stage.after(seconds=119).offline
+    assert not stage.device.obeyed.running
+    device = stage.after(seconds=1)
+    assert (device.offline, device.obeyed.running) == (False, True)
+    assert (device.firmware, device.start_time) == ("1.45.2", stage.time)
+    assert device.sessions.role_of(token, stage.time) is None
+
+
+def test_stays_stopped_after_an_upgrade(stage: Stage) -> None:
+    """The new firmware comes back with the battery out of service; a plain reboot does not do that."""
+    apply_scenario(stage.device, "stays stopped after an upgrade")
+    apply_scenario(stage.device, "upgrades itself")
+    device = stage.after(minutes=2)
+    assert (device.offline, device.firmware, device.obeyed.running) == (False, "1.46.0", False)
+    device.run()
+    apply_scenario(device, "reboots")
+    assert stage.after(minutes=2).obeyed.running
+
+
+def test_another_serial(stage: Stage) -> None:
+    """Another gateway answers: another serial, its own passwords, no memory of tokens; the certificate is the same."""
+    token, _ = stage.device.login("customer", "56789", stop_under_load=False)
+    apply_scenario(stage.device, "another serial")
+    assert stage.device.serial == "T987654321"
+    assert stage.device.sessions.role_of(token, stage.time) is None
+    with pytest.raises(Refusal, match="401"):
+        stage.device.login("customer", "56789", stop_under_load=False)
+    assert stage.device.login("customer", "54321", stop_under_load=False)[1] is Role.CUSTOMER
+    assert stage.device.mischief.certificate == 0
+
+
+def test_a_grid_fault_appears_and_clears(stage: Stage) -> None:
+    """An alert of this instant stands there until it is cleared."""
+    apply_scenario(stage.device, "a grid fault appears at 20:10")
+    assert [fault.at for fault in stage.after(hours=1).grid_faults] == [START + timedelta(minutes=10)]
+    apply_scenario(stage.device, "the grid fault clears")
+    assert stage.device.grid_faults == []
+
+
 def test_nothing_staged_nothing_installed(stage: Stage) -> None:
     """An install without a staged update changes nothing."""
     stage.device.install()
@@ -255,14 +388,33 @@ def test_the_next_time_a_clock_passes(now: str, clock_time: time, expected: str)
 
 
 @pytest.mark.parametrize(
-    "sentence", ["explodes", "", "offline", "offline for ages", "at 16:05", "is busy at noon"]
+    "sentence",
+    ["explodes", "", "offline for ages", "at 16:05", "is busy at noon", "offline for 15 fortnights"],
 )
 def test_an_unknown_sentence_is_answered_with_the_known_ones(stage: Stage, sentence: str) -> None:
-    """The error repeats the sentence and lists every one that would do."""
+    """The error repeats the sentence and lists every one that would do, with what it takes."""
     with pytest.raises(SimulatorError) as caught:
         apply_scenario(stage.device, sentence)
     assert repr(sentence) in str(caught.value)
-    assert all(known in str(caught.value) for known in [*SENTENCES, "offline for 15 minutes"])
+    assert all(known in str(caught.value) for known in [*SENTENCES, "offline for DURATION [at HH:MM]"])
+
+
+@pytest.mark.parametrize(
+    ("sentence", "right"),
+    [
+        ("offline", "offline for DURATION [at HH:MM]"),
+        ("token expires for 5m", "token expires [at HH:MM]"),
+        ("ignores writes to /api/operation", "ignores writes [for DURATION] [at HH:MM]"),
+        ("resets by 5s", "resets [to PATH] [for DURATION | for the next N requests] [at HH:MM]"),
+        ("answers 429 with retry-after", "answers 429 with retry-after [to PATH] for DURATION [at HH:MM]"),
+    ],
+)
+def test_a_sentence_with_a_wrong_part_is_spelled_out(stage: Stage, sentence: str, right: str) -> None:
+    """What it does not take, or cannot do without, is shown by the way it is written; and nothing happens."""
+    with pytest.raises(SimulatorError, match="write it as") as caught:
+        apply_scenario(stage.device, sentence)
+    assert repr(right) in str(caught.value)
+    assert stage.device.mischief == Mischief()
 
 
 @pytest.mark.parametrize("sentence", ["is busy at 24:00", "is busy at 12:60"])

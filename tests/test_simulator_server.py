@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import re
 import shutil
+import socket
 import ssl
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from scheduler.simulator.certificate import kept_certificate
 from scheduler.simulator.device import SimulatedGateway
 from scheduler.simulator.errors import SimulatorError
+from scheduler.simulator.personality import PERSONALITIES
 from scheduler.simulator.scenario import apply_scenario
 from scheduler.simulator.server import Served, serving
+from scheduler.simulator.tls import Handshakes
 
 START = datetime(2026, 7, 2, 3, 0, tzinfo=UTC)
 
@@ -97,14 +105,23 @@ def test_the_certificate_is_kept_and_private(tmp_path: Path) -> None:
 
 
 def test_the_certificate_looks_like_a_gateways(tmp_path: Path) -> None:
-    """The three names, an elliptic key, 25 years, issued by itself."""
+    """Three names, a P-256 key, 25 years, a hexadecimal number in the subject, and the same with CA in the issuer."""
     kept = kept_certificate(tmp_path, START)
-    certificate = x509.load_pem_x509_certificate(kept.certificate.read_bytes())
+    certificate, authority = x509.load_pem_x509_certificates(kept.certificate.read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["teg", "powerwall", "powerpack"]
-    assert certificate.issuer == certificate.subject
-    assert "O=Tesla" in certificate.subject.rfc4514_string()
+    of_all = "OU=Tesla Energy Products,O=Tesla,L=Palo Alto,ST=California,C=US"
+    number = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
+    assert re.fullmatch("[0-9a-f]+", str(number))
+    assert certificate.subject.rfc4514_string() == f"CN={number},{of_all}"
+    assert certificate.issuer.rfc4514_string() == f"CN={number} CA,{of_all}"
+    assert authority.subject == authority.issuer == certificate.issuer
+    certificate.verify_directly_issued_by(authority)
+    public = certificate.public_key()
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    assert public.curve.name == "secp256r1"
     assert (certificate.not_valid_after_utc - START).days == 25 * 365
+    assert certificate.fingerprint(hashes.SHA256()).hex() == kept.sha256
 
 
 @pytest.mark.parametrize("broken", ["gateway.pem", "gateway.key"])
@@ -123,6 +140,141 @@ def test_a_key_of_another_certificate_is_noticed(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "one" / "gateway.key", tmp_path / "two" / "gateway.key")
     with pytest.raises(SimulatorError, match="not the key"):
         kept_certificate(tmp_path / "two", START)
+
+
+async def handshake(served: Served, name: str, *, at_most: ssl.TLSVersion | None = None) -> tuple[str, str]:
+    """The version of TLS, and the SHA-256 of the certificate that is shown to who asks for this name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if at_most is not None:
+        context.maximum_version = at_most
+    _, writer = await asyncio.open_connection(served.host, served.port, ssl=context, server_hostname=name)
+    tls = writer.get_extra_info("ssl_object")
+    shown = hashlib.sha256(tls.getpeercert(binary_form=True)).hexdigest()
+    writer.transport.abort()
+    return tls.version(), shown
+
+
+@pytest.mark.parametrize("name", ["teg", "powerwall", "powerpack", "PowerWall", "127.0.0.1"])
+async def test_its_own_names_and_none_at_all_are_taken(
+    device: SimulatedGateway, tmp_path: Path, name: str
+) -> None:
+    """Who asks for one of the three names, or by an address and so for none, is shown the certificate."""
+    async with serving(device, directory=tmp_path) as served:
+        assert (await handshake(served, name))[1] == served.sha256
+
+
+@pytest.mark.parametrize("name", ["localhost", "gateway.lan", "powerwall.local"])
+async def test_another_name_breaks_the_handshake(device: SimulatedGateway, tmp_path: Path, name: str) -> None:
+    """Any other name is answered with an alert of TLS, and the next handshake is none the worse."""
+    async with serving(device, directory=tmp_path) as served:
+        with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized.name"):
+            await handshake(served, name)
+        assert (await handshake(served, "teg"))[1] == served.sha256
+
+
+@pytest.mark.parametrize(
+    ("at_most", "spoken"), [(ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")]
+)
+async def test_tls_is_1_2_or_1_3(
+    device: SimulatedGateway, tmp_path: Path, at_most: ssl.TLSVersion, spoken: str
+) -> None:
+    """It speaks the newest version that both know, and nothing below 1.2."""
+    async with serving(device, directory=tmp_path) as served:
+        assert (await handshake(served, "powerwall", at_most=at_most))[0] == spoken
+    assert Handshakes(device, tmp_path).context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+async def test_the_certificate_is_replaced_while_it_runs(device: SimulatedGateway, tmp_path: Path) -> None:
+    """Kept connections end, new ones are shown a new certificate, twice the same, and so after a restart."""
+    async with serving(device, directory=tmp_path) as served:
+        async with trusting(served) as client:
+            assert (await client.get("/api/status")).status_code == 200
+            apply_scenario(device, "certificate replaced")
+            with pytest.raises(httpx.TransportError):
+                await client.get("/api/status")
+            with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+                await client.get("/api/status")
+        shown = {(await handshake(served, "powerwall"))[1] for _ in range(2)}
+        assert len(shown) == 1
+        assert shown != {served.sha256}
+        async with trusting(served) as client:
+            assert (await client.get("/api/status")).status_code == 200
+    async with serving(device, directory=tmp_path) as again:
+        assert {again.sha256} == shown
+
+
+async def test_the_certificate_is_replaced_at_its_time(tmp_path: Path) -> None:
+    """With "at 20:30" the old one is shown until then, and the new one from then on."""
+    now = [START]
+    device = SimulatedGateway(now=lambda: now[0])
+    apply_scenario(device, "certificate replaced at 20:30")
+    async with serving(device, directory=tmp_path) as served:
+        assert (await handshake(served, "powerwall"))[1] == served.sha256
+        now[0] += timedelta(minutes=30)
+        assert (await handshake(served, "powerwall"))[1] != served.sha256
+
+
+async def test_plain_http_sends_to_https(device: SimulatedGateway, tmp_path: Path) -> None:
+    """A read is sent to the same path and query on the other port, in Go's words, a write without a word; no more is said."""
+    async with (
+        serving(device, directory=tmp_path, http_port=0) as served,
+        httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{served.http_port}") as client,
+    ):
+        answer = await client.get("/api/system/update?force=true")
+        target = f"{served.url}/api/system/update?force=true"
+        assert (answer.status_code, answer.headers["location"]) == (301, target)
+        assert answer.text == f'<a href="{target}">Moved Permanently</a>.\n\n'
+        assert answer.headers["content-type"].startswith("text/html")
+        posted = await client.post("/api/operation", json={}, headers={"host": "powerwall"})
+        assert (posted.status_code, posted.content) == (301, b"")
+        assert posted.headers["location"] == f"https://powerwall:{served.port}/api/operation"
+        apply_scenario(device, "offline for 1m")
+        with pytest.raises(httpx.TransportError):
+            await client.get("/api/status")
+    assert device.requests == {}
+
+
+async def test_firmware_1_15_answers_plain_http(tmp_path: Path) -> None:
+    """What TLS says, plain HTTP says as well."""
+    device = SimulatedGateway(now=lambda: START, personality=PERSONALITIES["1.15"])
+    async with (
+        serving(device, directory=tmp_path, http_port=0) as served,
+        httpx.AsyncClient(trust_env=False) as client,
+        trusting(served) as over_tls,
+    ):
+        answer = await client.get(f"http://127.0.0.1:{served.http_port}/api/status")
+        assert answer.status_code == 200
+        assert answer.json() == (await over_tls.get("/api/status")).json()
+
+
+async def test_without_a_port_for_it_there_is_no_plain_http(device: SimulatedGateway, tmp_path: Path) -> None:
+    """None is opened unless asked for."""
+    async with serving(device, directory=tmp_path) as served:
+        assert served.http_port is None
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has the address ::1."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+async def test_ipv6(device: SimulatedGateway, tmp_path: Path) -> None:
+    """It answers at ::1, with an address as clients write it, and so does plain HTTP."""
+    async with (
+        serving(device, directory=tmp_path, host="::1", http_port=0) as served,
+        trusting(served) as client,
+    ):
+        assert served.url == f"https://[::1]:{served.port}"
+        assert (await client.get("/api/status")).status_code == 200
+        answer = await client.get(f"http://[::1]:{served.http_port}/api/status")
+        assert answer.headers["location"] == f"{served.url}/api/status"
 
 
 async def curl(served: Served, path: str, *arguments: str) -> str:

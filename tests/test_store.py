@@ -20,13 +20,15 @@ from typing import Any
 import pytest
 
 from scheduler.control.ports import MAY_HAVE_STOPPED, UNCOMMITTED
-from scheduler.model.errors import StoreError
+from scheduler.gateway.budget import LoginBudget
+from scheduler.model.errors import StoreError, Throttled
 from scheduler.store import durable, journal
 from scheduler.store.journal import Journal, switches
 from scheduler.store.lock import Held, Lock, holder
 from scheduler.store.logins import LoginLedger
 from scheduler.store.marker import Marker
 from scheduler.store.memory import Memory
+from scheduler.store.note import NoteFile
 
 AT = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
@@ -308,6 +310,98 @@ def test_a_ledger_that_cannot_be_written_still_counts(
 
     assert ledger.load() == [AT]
     assert len(failures) == 1
+
+
+def test_the_ledger_sees_what_others_noted(tmp_path: Path) -> None:
+    """Another command logs in beside the daemon: its login counts here as soon as the budget is asked again."""
+    path = tmp_path / "logins.json"
+    ours, theirs = LoginLedger(path, unexpected), LoginLedger(path, unexpected)
+    ours.save([AT])
+
+    theirs.save([*theirs.load(), AT + timedelta(seconds=1)])
+
+    assert ours.load() == [AT, AT + timedelta(seconds=1)]
+
+
+def test_two_processes_share_one_budget(tmp_path: Path) -> None:
+    """Three logins in five minutes, whoever of the two makes them."""
+    path = tmp_path / "logins.json"
+    budgets = [LoginBudget(LoginLedger(path, unexpected)) for _ in range(2)]
+    for n in range(3):
+        budgets[n % 2].spend(AT + timedelta(seconds=n))
+
+    for budget in budgets:
+        with pytest.raises(Throttled):
+            budget.spend(AT + timedelta(seconds=9))
+
+
+def test_a_refund_takes_back_no_other_login(tmp_path: Path) -> None:
+    """While the gateway was too busy for ours, another command logged in: that login stays counted."""
+    path = tmp_path / "logins.json"
+    ours, theirs = (LoginBudget(LoginLedger(path, unexpected)) for _ in range(2))
+    ours.spend(AT)
+    theirs.spend(AT + timedelta(seconds=1))
+
+    ours.refund()
+
+    assert LoginLedger(path, unexpected).load() == [AT + timedelta(seconds=1)]
+
+
+def test_a_ledger_behind_its_disk_keeps_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the disk did not take from us and what it took from others both count."""
+    path = tmp_path / "logins.json"
+    LoginLedger(path, unexpected).save([AT])
+    ours = LoginLedger(path, lambda _: None)
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fails)
+        with pytest.raises(StoreError):
+            ours.save([AT + timedelta(seconds=1)])
+    LoginLedger(path, unexpected).save([AT, AT + timedelta(seconds=2)])
+
+    assert ours.load() == [AT, AT + timedelta(seconds=1), AT + timedelta(seconds=2)]
+
+
+# What is known of the gateway.
+
+
+def test_a_note_survives_a_restart_and_is_read_anew(tmp_path: Path) -> None:
+    """What one process keeps the other reads at its next look; nobody else on the machine reads it."""
+    path = tmp_path / "gateway.json"
+    here, there = NoteFile(path, unexpected), NoteFile(path, unexpected)
+    assert here.load() == {}
+
+    there.save({"salt": "00"})
+
+    assert here.load() == {"salt": "00"}
+    assert here.place == str(path)
+    assert mode(path) == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"3", b"[]", b"null", b"[" * 100_000])
+def test_a_damaged_note_counts_as_none(tmp_path: Path, content: bytes) -> None:
+    """Nonsense is told and is no reason not to run."""
+    path, failures = tmp_path / "gateway.json", list[StoreError]()
+    path.write_bytes(content)
+
+    assert NoteFile(path, failures.append).load() == {}
+    assert ["is damaged" in str(error) for error in failures] == [True]
+
+
+def test_a_note_that_cannot_be_written_is_still_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broken disk is told; what was to be kept is known as long as this process lives, and written when it can be."""
+    path, failures = tmp_path / "gateway.json", list[StoreError]()
+    note = NoteFile(path, failures.append)
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fails)
+        note.save({"a": 1})
+    assert note.load() == {"a": 1}
+    assert len(failures) == 1
+
+    note.save({"b": 2})
+
+    assert NoteFile(path, unexpected).load() == {"b": 2}
 
 
 # One program a state directory.

@@ -1,4 +1,4 @@
-"""`trust`: what it shows, asks, saves and refuses, run as the command against a real TLS server."""
+"""`trust`: what it shows, asks, saves and refuses, against a real TLS server."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -15,8 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from doctor_bench import bench
+from processes import command
 from tls_peer import Made, Seen, always, make_certificate, response, serving
+from typer.testing import CliRunner
 
+from scheduler.cli import build
 from scheduler.gateway.pin import spell
 
 GATEWAY = make_certificate()
@@ -52,7 +57,7 @@ default: {{mode: self_consumption, reserve: 20}}
 
 
 @contextlib.contextmanager
-def shown(made: Made = GATEWAY) -> Iterator[Seen]:
+def shown(made: Made = GATEWAY, host: str = "127.0.0.1") -> Iterator[Seen]:
     """A server in a thread that shows this certificate for as long as the block lasts."""
     loop = asyncio.new_event_loop()
     started = threading.Event()
@@ -60,7 +65,7 @@ def shown(made: Made = GATEWAY) -> Iterator[Seen]:
     over = asyncio.Event()
 
     async def serve() -> None:
-        async with serving(made, always(response())) as seen:
+        async with serving(made, always(response()), host=host) as seen:
             box.append(seen)
             started.set()
             await over.wait()
@@ -78,23 +83,23 @@ def shown(made: Made = GATEWAY) -> Iterator[Seen]:
 
 def run(*words: str | Path, cwd: Path, terminal: str | None = None) -> subprocess.CompletedProcess[str]:
     """`trust` with these words; ``terminal`` is what a person types there, None is no terminal."""
-    command = [sys.executable, "-c", COMMAND, *map(str, words)]
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("TOU_")}
     if terminal is None:
-        return subprocess.run(
-            command,
-            cwd=cwd,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        unset = {name: None for name in os.environ if name.startswith("TOU_")}
+        with contextlib.chdir(cwd):
+            done = CliRunner(env=unset).invoke(build(), ["trust", *map(str, words)])
+        return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("TOU_")}
     ours, theirs = pty.openpty()
     try:
         os.write(ours, terminal.encode())
         return subprocess.run(
-            command, cwd=cwd, env=environ, stdin=theirs, capture_output=True, text=True, check=False
+            [sys.executable, "-c", COMMAND, *map(str, words)],
+            cwd=cwd,
+            env=environ,
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     finally:
         os.close(ours)
@@ -246,3 +251,130 @@ def test_without_a_configuration_it_says_what_to_give(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "give HOST and --out FILE" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+
+WAYS = {
+    "by name": ("127.0.0.1", "localhost:{port}", (), "powerwall"),
+    "by address, for a name": ("127.0.0.1", "127.0.0.1:{port}", ("--server-name", "teg"), "teg"),
+    "by address, for no name": ("127.0.0.1", "127.0.0.1:{port}", ("--server-name", ""), None),
+    "IPv6 with its port": ("::1", "[::1]:{port}", ("--server-name", ""), None),
+    "IPv6 in brackets": ("::1", "[::1]", ("--port", "{port}"), "powerwall"),
+    "IPv6 alone": ("::1", "::1", ("--port", "{port}"), "powerwall"),
+}
+"""Where the server listens, what a person writes, and the name that must be asked for."""
+
+
+@needs_ipv6
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_to_write_the_gateway_leads_to_it(tmp_path: Path, way: str) -> None:
+    """By name, by address and by IPv6, with a server name and without: the right one is asked for, nothing else is sent."""
+    listens, host, more, name = WAYS[way]
+    with shown(host=listens) as seen:
+        words = [word.format(port=seen.port) for word in (host, *more)]
+        done = run(*words, "--out", "gateway.pem", "--yes", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "gateway.pem").read_bytes() == GATEWAY.pem
+    assert (seen.names, seen.bytes) == ([name], 0)
+
+
+def test_everybody_may_read_what_is_saved(tmp_path: Path) -> None:
+    """The certificate is no secret, and the daemon may run as another user: mode 0644, whatever the umask."""
+    before = os.umask(0o077)
+    try:
+        with shown() as seen:
+            trusted(seen, "--yes", cwd=tmp_path)
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE((tmp_path / "gateway.pem").stat().st_mode) == 0o644
+
+
+def test_it_is_saved_beside_the_configuration(tmp_path: Path) -> None:
+    """HOST on the command line wins over the file's; where to save and which name to ask for are still the file's."""
+    directory = tmp_path / "config"
+    directory.mkdir()
+    with shown() as seen:
+        text = CONFIGURATION.format(port=1).replace("host: 127.0.0.1", "host: nobody.invalid")
+        (directory / "tou.yaml").write_text(text)
+        done = run(f"127.0.0.1:{seen.port}", "--yes", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert (directory / "mine.pem").read_bytes() == GATEWAY.pem
+    assert seen.names == ["teg"]
+
+
+def test_a_file_that_asks_for_no_name_is_obeyed(tmp_path: Path) -> None:
+    """`server_name: ""` in the file means that no name is asked for, and --json says so."""
+    with shown() as seen:
+        text = CONFIGURATION.format(port=seen.port).replace("server_name: teg", 'server_name: ""')
+        (tmp_path / "tou.yaml").write_text(text)
+        done = run("--config", "tou.yaml", "--yes", "--json", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert seen.names == [None]
+    assert json.loads(done.stdout)["server_name"] is None
+
+
+def test_a_name_that_is_refused_says_which_names_go(tmp_path: Path) -> None:
+    """Where there is no TLS, or another name is wanted, the sentence says what to ask for; exit 3."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def hang_up() -> None:
+            listener.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        done = run("127.0.0.1", "--port", str(port), "--out", "gateway.pem", "--yes", cwd=tmp_path)
+        thread.join()
+
+    assert done.returncode == 3
+    assert "teg, powerwall or powerpack" in done.stderr
+    assert not (tmp_path / "gateway.pem").exists()
+
+
+@pytest.mark.parametrize("verb", ["once", "doctor"])
+def test_another_certificate_later_stops_everything(tmp_path: Path, verb: str) -> None:
+    """After `trust`, another certificate at the same place gets not one byte of ours from any command that would act."""
+    (tmp_path / "mine.pem").write_bytes(GATEWAY.pem)
+    with shown(make_certificate()) as seen:
+        (tmp_path / "tou.yaml").write_text(CONFIGURATION.format(port=seen.port))
+        done = command(verb, "--config", "tou.yaml", "--state-dir", "state", cwd=tmp_path)
+
+    assert done.returncode in {1, 5}
+    assert "trust --replace" in done.stdout
+    assert seen.bytes == 0
+    assert seen.names
+
+
+@needs_ipv6
+@pytest.mark.parametrize(
+    ("host", "server_name"),
+    [('"::1"\n  port: {port}', ""), ('"[::1]:{port}"', "powerwall")],
+    ids=["bare, for no name", "in brackets, for a name"],
+)
+async def test_once_works_at_an_ipv6_address(tmp_path: Path, host: str, server_name: str) -> None:
+    """A gateway at ::1, written either way, with a server name or none, is switched end to end."""
+    async with bench(tmp_path, host="::1") as it:
+        text = CONFIGURATION.format(port=0).replace("  port: 0\n", "")
+        text = text.replace("server_name: teg", f'server_name: "{server_name}"')
+        text = text.replace("host: 127.0.0.1", "host: " + host.format(port=it.served.port))
+        text = text.replace("mine.pem", str(it.served.certificate))
+        (tmp_path / "site.yaml").write_text(text)
+        words = ("once", "--config", "site.yaml", "--state-dir", "state")
+        done = await asyncio.to_thread(command, *words, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert it.device.obeyed.mode == "backup"
+
+
+@pytest.mark.parametrize("name", [".teg", "a..b", "x" * 64, "https://powerwall", "::1"])
+def test_what_is_no_server_name_is_a_usage_error(tmp_path: Path, name: str) -> None:
+    """A server name that OpenSSL would stumble over is refused in the words of the configuration."""
+    done = run("127.0.0.1", "--show", "--server-name", name, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "is not a server name" in done.stderr

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from scheduler.config.configuration import Configuration, GatewaySettings
 from scheduler.control.ports import Clock
-from scheduler.gateway.budget import Ledger
 from scheduler.gateway.local import Credentials, LocalGateway
 from scheduler.gateway.pin import Endpoint, read_fingerprint
 from scheduler.model.errors import StoreError
@@ -40,7 +39,16 @@ async def connect(
         _, gateway = await simulate(configuration, memory, clock, stack)
         return gateway
     password = None if settings.password is None else settings.password.reveal()
-    return _client(endpoint_of(settings), _credentials(settings, password), memory.logins, clock, stack)
+    gateway = LocalGateway(
+        endpoint_of(settings),
+        _credentials(settings, password),
+        ledger=memory.logins,
+        note=memory.note,
+        now=clock.now,
+        max_pv_export_power_kw=settings.max_pv_export_power_kw,
+    )
+    stack.push_async_callback(gateway.close)
+    return gateway
 
 
 async def simulate(
@@ -68,8 +76,15 @@ async def simulate(
     endpoint = Endpoint(
         host=served.host, port=served.port, server_name="powerwall", fingerprint=bytes.fromhex(served.sha256)
     )
-    credentials = _credentials(settings, passwords[settings.username])
-    return device, _client(endpoint, credentials, _NoLedger(), clock, stack)
+    gateway = LocalGateway(
+        endpoint,
+        _credentials(settings, passwords[settings.username]),
+        ledger=_NoLedger(),
+        now=clock.now,
+        max_pv_export_power_kw=settings.max_pv_export_power_kw,
+    )
+    stack.push_async_callback(gateway.close)
+    return device, gateway
 
 
 def _credentials(settings: GatewaySettings, password: str | None) -> Credentials:
@@ -89,14 +104,6 @@ class _NoLedger:
 
     def save(self, instants: list[datetime]) -> None:
         """Forget them."""
-
-
-def _client(
-    endpoint: Endpoint, credentials: Credentials, ledger: Ledger, clock: Clock, stack: AsyncExitStack
-) -> LocalGateway:
-    gateway = LocalGateway(endpoint, credentials, ledger=ledger, now=clock.now)
-    stack.push_async_callback(gateway.close)
-    return gateway
 
 
 def identity_of(configuration: Configuration) -> object:

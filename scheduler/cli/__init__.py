@@ -12,19 +12,38 @@ import typer
 from scheduler import __version__
 from scheduler.cli.common import Exit, say
 from scheduler.cli.demo import demo
+from scheduler.cli.doctor import doctor
 from scheduler.cli.explain import explain
 from scheduler.cli.history import history
+from scheduler.cli.inspect import inspect
 from scheduler.cli.once import once
 from scheduler.cli.plan import plan
 from scheduler.cli.run import run
 from scheduler.cli.schema import schema
 from scheduler.cli.simulator import simulator
+from scheduler.cli.sitemaster import sitemaster
 from scheduler.cli.status import status
 from scheduler.cli.trust import trust
 from scheduler.cli.validate import validate
 from scheduler.cli.version import version
 
-VERBS = (validate, plan, explain, run, once, status, history, trust, simulator, demo, schema, version)
+VERBS = (
+    validate,
+    plan,
+    explain,
+    run,
+    once,
+    status,
+    history,
+    trust,
+    doctor,
+    inspect,
+    sitemaster,
+    simulator,
+    demo,
+    schema,
+    version,
+)
 """In the order in which a person needs them."""
 
 

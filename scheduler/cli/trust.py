@@ -84,7 +84,7 @@ def _place(
     host: str | None, port: int | None, server_name: str | None, config: Path | None, out: Path | None
 ) -> _Place:
     """What the command line says, completed from the configuration; read only if something is missing."""
-    name = None if server_name == "" else server_name or _SERVER_NAME
+    name = _SERVER_NAME if server_name is None else _named(server_name) or None
     if host is not None:
         host, port = _address(host, port)
         if out is not None or not config_path(config).exists():
@@ -96,6 +96,17 @@ def _place(
         server_name=known.server_name if server_name is None else name,
         file=out or known.file,
     )
+
+
+def _named(server_name: str) -> str:
+    """The server name as in the configuration; '' for none."""
+    from scheduler.config.words import WordError
+    from scheduler.config.words import server_name as read
+
+    try:
+        return read(server_name)
+    except WordError as error:
+        fail(f"--server-name: {error}", Exit.USAGE)
 
 
 def _address(host: str, port: int | None) -> tuple[str, int | None]:
@@ -121,7 +132,10 @@ def _configured(path: Path) -> _Place:
         say(render(error.problems))
         fail("the configuration cannot be used; without one, give HOST and --out FILE", Exit.USAGE)
     return _Place(
-        host=gateway.host, port=gateway.port, server_name=gateway.server_name, file=gateway.certificate
+        host=gateway.host,
+        port=gateway.port,
+        server_name=gateway.server_name or None,
+        file=gateway.certificate,
     )
 
 

@@ -42,10 +42,11 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings:
-    """Which gateway, how to reach it and as whom. ``certificate`` is absolute and may not exist yet.
+    """Which gateway, how to reach it and as whom. ``certificate`` is absolute and may not exist yet;
+    an empty ``server_name`` asks for no name.
 
     With ``type`` simulated only ``firmware``, ``username`` and ``force_sm_off`` count, and the password if one is
-    given; the user is the installer unless told otherwise.
+    given; the user is the installer unless told otherwise. ``max_pv_export_power_kw`` is said with every write, in kW.
     """
 
     type: Literal["local", "simulated"]
@@ -57,6 +58,7 @@ class GatewaySettings:
     email: str
     password: Secret | None
     force_sm_off: bool
+    max_pv_export_power_kw: float | None
     firmware: str
 
 

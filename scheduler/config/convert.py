@@ -86,6 +86,7 @@ def gateway(section: Gateway, directory: Path) -> GatewaySettings:
         email=section.email or "",
         password=Secret(section.password.get_secret_value()) if section.password is not None else None,
         force_sm_off=section.force_sm_off,
+        max_pv_export_power_kw=section.max_pv_export_power_kW,
         firmware=section.firmware or SIMULATED[0],
     )
 

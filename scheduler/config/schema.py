@@ -20,6 +20,7 @@ from scheduler.config.spelling import (
     DriftWord,
     HostWord,
     HoursList,
+    Kilowatts,
     Look,
     ModeWord,
     MonthDayWord,
@@ -27,6 +28,7 @@ from scheduler.config.spelling import (
     Note,
     Percent,
     Price,
+    ServerName,
     Shift,
     Text,
 )
@@ -69,8 +71,9 @@ class Gateway(Section):
     )
     host: HostWord | None = Field(None, description="A name or an address; may end with :port.")
     port: Annotated[int, Field(ge=1, le=LARGEST_PORT)] | None = Field(None, description="443 unless given.")
-    server_name: Text = Field(
-        "powerwall", description="The name in its certificate: teg, powerwall or powerpack."
+    server_name: ServerName = Field(
+        "powerwall",
+        description="The name in its certificate: teg, powerwall or powerpack; '' to ask for no name.",
     )
     certificate: Text = Field(
         "powerwall.pem", description="Written by `tou-scheduler trust`; relative to this file."
@@ -83,6 +86,9 @@ class Gateway(Section):
     force_sm_off: bool = Field(
         default=False,
         description="Log in even if that stops a battery in use (README, POST /api/login/Basic).",
+    )
+    max_pv_export_power_kW: Kilowatts | None = Field(  # noqa: N815 - the gateway's own word, unit and all
+        None, description="The most that solar may feed into the grid, in kW; said with every write if given."
     )
     reserve_gap: Literal["81-99", "none"] = Field(
         "81-99", description="Reserves that the gateway does not keep; none if yours keeps them all."

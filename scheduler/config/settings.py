@@ -29,7 +29,14 @@ PASSWORD: lines.KeyPath = ("gateway", "password")
 # service that is called tou-scheduler.
 _NO_SETTING = re.compile(r"TOU_CONFIG|TOU_SCHEDULER_.*", re.IGNORECASE)
 # The environment knows only text; these read it the way the file does.
-_NOT_TEXT = frozenset({("gateway", "port"), ("gateway", "force_sm_off"), ("default", "reserve")})
+_NOT_TEXT = frozenset(
+    {
+        ("gateway", "port"),
+        ("gateway", "force_sm_off"),
+        ("gateway", "max_pv_export_power_kW"),
+        ("default", "reserve"),
+    }
+)
 _LONGEST_SECRET_BYTES = 4096
 _RUN_SECRETS = Path("/run/secrets")
 

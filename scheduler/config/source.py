@@ -39,7 +39,9 @@ _PAIR = re.compile(
     \s* (?: , | \}+\s*$ | $ | (?=\#) )""",
     re.VERBOSE,
 )
-_SHOWN = re.compile("type|host|port|server_name|certificate|username|force_sm_off|reserve_gap|firmware")
+_SHOWN = re.compile(
+    "type|host|port|server_name|certificate|username|force_sm_off|max_pv_export_power_kW|reserve_gap|firmware"
+)
 _NOWHERE = 1 << 20
 """Deeper than any line is indented: outside of every section."""
 

@@ -95,6 +95,7 @@ _ON_SEVERAL_LINES = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$"
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=_ON_ONE_LINE)]
 Note = Annotated[str, Field(max_length=2000, pattern=_ON_SEVERAL_LINES)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Kilowatts = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Price = Annotated[float, Field(allow_inf_nan=False)]
 HoursWord = Annotated[
     Hours,
@@ -148,6 +149,11 @@ HostWord = Annotated[
     tuple[str, int | None],
     _meaning(words.host, "powerwall"),
     WithJsonSchema(_pattern(words.HOST, "powerwall")),
+]
+ServerName = Annotated[
+    str,
+    _meaning(words.server_name, "powerwall"),
+    WithJsonSchema(_pattern(words.SERVER_NAME, "powerwall", "")),
 ]
 Item = TypeVar("Item")
 Listed = Annotated[list[Item], Field(min_length=1, max_length=100), BeforeValidator(_listed), _OneOrMore()]

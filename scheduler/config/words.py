@@ -28,6 +28,8 @@ DATES = rf"\s*(?:{_DATE}(?:\s* to \s*{_DATE})?|{_DAY}(?:\s* to \s*{_DAY})?)\s*"
 AT = rf"(?:{CLOCK}|(?:{DURATION} (?:before|after) )?\S.* (?:starts|ends))"
 HOST = r"\[?[A-Za-z0-9._:%-]+\]?(?::[0-9]{1,5})?"
 
+SERVER_NAME = r"(?:(?!.{254})[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*)?"
+
 LONGEST_OFFSET = timedelta(hours=24)
 LARGEST_PORT = 65535
 
@@ -215,6 +217,16 @@ def host(text: str) -> tuple[str, int | None]:
     if port and not (port.isdigit() and 1 <= int(port) <= LARGEST_PORT):
         raise WordError(f"{quoted(text)} has no port from 1 to {LARGEST_PORT}", _HOST_HINT)
     return name, int(port) if port else None
+
+
+def server_name(text: str) -> str:
+    """The name that a gateway is asked for in the TLS handshake, or nothing: then it is asked for none."""
+    if not re.fullmatch(SERVER_NAME, text):
+        raise WordError(
+            f"{quoted(text)} is not a server name",
+            "write teg, powerwall or powerpack, or '' to ask for no name",
+        )
+    return text
 
 
 def _spells_a_name(label: str) -> bool:

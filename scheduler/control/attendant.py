@@ -14,6 +14,7 @@ from datetime import datetime
 from scheduler.control.agenda import Agenda, Policy
 from scheduler.control.decide import Decision, Enforce, GiveUp, Hold, Switch, View, Yield, decide, strictest
 from scheduler.control.errands import Errands
+from scheduler.control.lack import Lack
 from scheduler.control.pacing import LONGEST_PAUSE_S, STEADY
 from scheduler.control.ports import MAY_HAVE_STOPPED, UNCOMMITTED, Clock, Gateway, Marks, Tell
 from scheduler.control.proof import Proof
@@ -21,7 +22,8 @@ from scheduler.control.session import Session, standstill
 from scheduler.control.state import State
 from scheduler.control.switch import Order, Procedure, never_tried
 from scheduler.control.trouble import trouble_of
-from scheduler.model.errors import GatewayError, NotCapable, NotOffered, Throttled, Transient
+from scheduler.control.watch import GridWatch
+from scheduler.model.errors import GatewayError, IdentityChanged, NotCapable, NotOffered, Throttled, Transient
 from scheduler.model.events import Drifted, FirmwareChanged, GatewayBack, Switched
 from scheduler.model.evidence import SwitchRecord, Verdict
 from scheduler.model.reading import Live
@@ -47,6 +49,8 @@ class Attendant:
         self._session = Session(gateway, self._clock, self._marks, self._tell)
         self._errands = Errands(gateway, self._session, self._clock, self._tell)
         self._proof = Proof(gateway, self._session, self._clock, self._tell)
+        self._lack = Lack(self.state, gateway, self._session, self._clock)
+        self._grid = GridWatch(gateway, self._clock, self._tell)
 
     async def renew(self, gateway: Gateway | None) -> None:
         """Another configuration is in force: forget what was latched, and take another gateway if one is given."""
@@ -115,14 +119,19 @@ class Attendant:
     async def _do(self, agenda: Agenda, now: datetime) -> None:
         state = self.state
         await self._session.ensure_running()  # before anything else: a stop that we owe
+        await self._lack.doubt()
         looking = self._clock.monotonic() >= state.verify_s
         segment = agenda.coarse.at(now)
+        live: Live | None = None
         if segment.conditional and (looking or state.record is None):
-            state.held = segment.holding(await self._read_live(), state.held)
+            live = await self._read_live()
+            state.held = segment.holding(live, state.held)
             self._aim(agenda, now)
         # A new target is not looked at first: its switch reads the gateway anyway.
         actual = await self._look(agenda.policy) if looking and state.record is not None else None
         await self._carry_out(self._decide(agenda, now, actual), agenda.policy, segment)
+        if actual is not None:
+            await self._grid.look(live)
         state.record = await self._proof.attend(state.record, every_s=agenda.policy.verify_s)
         await self._errands.attend(agenda.fine, self._read_live)
         self._note_identity()
@@ -153,7 +162,11 @@ class Attendant:
         self._note_identity()
         if await self._session.stands_still():
             raise standstill()
-        actual = await self._session.call(self._gateway.read)
+        try:
+            actual = await self._session.call(self._gateway.read)
+        except NotOffered as error:
+            self._lack.note(error)
+            raise
         self.state.found(actual, self._clock.now())
         self.state.verify_s = self._clock.monotonic() + policy.verify_s
         return actual
@@ -200,8 +213,8 @@ class Attendant:
         self._proof.expect(came.record)
         if came.record.verdict is not before or (came.record.verdict.good and came.record.attempts):
             self._tell_record(came.record)  # a repeat that fails like the one before is not told again
-        if isinstance(came.error, NotCapable) and not isinstance(came.error, NotOffered):
-            state.pacing = state.pacing.latched(came.error)
+        if isinstance(came.error, NotCapable):
+            self._lack.note(came.error)
         if came.error is not None:
             raise came.error
         state.verify_s = self._clock.monotonic() + policy.verify_s
@@ -255,12 +268,14 @@ class Attendant:
         """Pause as the error asks for, and say it once, and again when somebody else must act than before."""
         state = self.state
         now_s = self._clock.monotonic()
-        before, state.trouble = state.trouble, trouble_of(state.pacing.latch or error)
+        # What a role may not do hides the failures of calls, but not that another gateway answers.
+        other = isinstance(error, IdentityChanged)
+        before, state.trouble = state.trouble, trouble_of((None if other else state.pacing.latch) or error)
         state.pacing = state.pacing.after(error, now_s, self._jitter())
         if MAY_HAVE_STOPPED in self._marks and not isinstance(error, Throttled):
             state.pacing = state.pacing.hurried(now_s + LONGEST_PAUSE_S)
         state.verify_s = now_s  # look before anything else when the pause is over
-        if before is None or before.kind is not state.trouble.kind:
+        if before is None or before.kind is not state.trouble.kind or (other and before != state.trouble):
             self._tell(state.trouble.event(self._clock.now()))
 
     def _recovered(self) -> None:

@@ -20,17 +20,23 @@ LONGEST_SILENCE_S = 3600.0
 PATIENCE = 20
 """So many times a call that is not there is looked for as if the gateway were starting up: about a quarter of an hour."""
 
+PROBE_S = 3600.0
+"""How often it is looked for after that: a gateway that was wrongly given up would miss every switch."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pacing:
     """``resume_s``: nothing is asked before this instant of the monotonic clock. ``latch``: what this gateway does not do
-    when it is switched; not tried again until the configuration or the firmware is another.
+    when it is switched; not tried again until the configuration or the firmware is another. ``absences`` counts how often
+    a switch found a call missing, ``probe_s`` is the instant from which a latch for that is doubted.
     """
 
     failures: int = 0
     resume_s: float = 0.0
     latch: NotCapable | None = None
     ends_at_boundary: bool = False
+    absences: int = 0
+    probe_s: float | None = None
 
     def after(self, error: GatewayError, now_s: float, jitter: float) -> Pacing:
         """The pacing after one more failure at ``now_s``.
@@ -38,20 +44,33 @@ class Pacing:
         ``jitter`` in [0, 1) spreads a pause over the upper half of its length, which doubles from one to the next.
         """
         pause_s = _pause_s(error, self.failures, jitter)
-        return Pacing(
+        return replace(
+            self,
             failures=self.failures + 1,
             resume_s=now_s + pause_s,
-            latch=self.latch,
             ends_at_boundary=isinstance(error, Refused),
         )
 
-    def latched(self, error: NotCapable) -> Pacing:
-        """The pacing once a switch was refused for good."""
-        return replace(self, latch=error)
+    def latched(self, error: NotCapable, now_s: float) -> Pacing:
+        """The pacing once a switch was refused at ``now_s``: for good, or once more because a call is missing."""
+        if not isinstance(error, NotOffered):
+            return replace(self, latch=error, probe_s=None)
+        absences = self.absences + 1
+        if absences < PATIENCE:
+            return replace(self, absences=absences)
+        return replace(self, absences=absences, latch=error, probe_s=now_s + PROBE_S)
+
+    def doubtful(self, now_s: float) -> bool:
+        """Whether it is time to find out if what was missing is there after all."""
+        return self.probe_s is not None and now_s >= self.probe_s
+
+    def doubted(self) -> Pacing:
+        """The pacing while it is tried once more: one more absence latches it again."""
+        return replace(self, latch=None, probe_s=None)
 
     def unlatched(self) -> Pacing:
         """The pacing once what was refused may be tried again; a pause that runs goes on."""
-        return replace(self, latch=None)
+        return replace(self, latch=None, probe_s=None, absences=0)
 
     def at_boundary(self) -> Pacing:
         """The pacing at a new boundary, which is worth a try while a person's work is waited for."""
@@ -63,7 +82,9 @@ class Pacing:
 
     def recovered(self) -> Pacing:
         """The pacing once the gateway answers again; what was latched stays so."""
-        return Pacing(latch=self.latch)
+        if self.latch is None:
+            return Pacing()
+        return Pacing(latch=self.latch, absences=self.absences, probe_s=self.probe_s)
 
 
 STEADY = Pacing()

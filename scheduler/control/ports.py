@@ -11,7 +11,7 @@ from typing import Protocol
 
 from scheduler.model.events import Event
 from scheduler.model.evidence import Step
-from scheduler.model.reading import Identity, Live, Power, UpdateStatus
+from scheduler.model.reading import Alert, Identity, Live, Power, UpdateStatus
 from scheduler.model.setpoint import Setpoint
 
 
@@ -77,6 +77,9 @@ class Gateway(Protocol):
 
     async def live(self) -> Live:
         """State of charge and state of the grid."""
+
+    async def grid_faults(self) -> tuple[Alert, ...]:
+        """The alerts of the grid that there are now; NotCapable where it does not say."""
 
     async def power(self) -> Power:
         """What flows where, in watts."""

@@ -60,6 +60,10 @@ class Session:
         """Let a login be tried again that was refused for good."""
         self._barred = None
 
+    def bar(self, error: NotCapable) -> None:
+        """Let no login be tried until `forgive`: what would be asked after it is not there."""
+        self._barred = error
+
     async def call(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """``ask``, after a login if there is no session, and once more after one if the session has expired."""
         if not self._gateway.has_session:

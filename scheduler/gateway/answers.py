@@ -24,6 +24,7 @@ SILENCE_S = (300.0, 3600.0)
 """The shortest and the longest silence after a 429, whatever Retry-After says. Lock-outs of 10 to 30 min were seen."""
 
 _OLDER_FIRMWARE = "switch with Tesla's app, or with a gateway whose firmware is older than 1.50"
+_STARTING_UP = "it may be starting up; else " + _OLDER_FIRMWARE
 
 
 class Standing(Enum):
@@ -60,7 +61,8 @@ def _of_login(answer: Answer) -> GatewayError:
     if status == 401:  # noqa: PLR2004
         return BadCredentials(
             "the gateway does not know this password for this user",
-            remedy="check gateway.username and the password (TOU_GATEWAY__PASSWORD), then restart",
+            remedy="correct gateway.username or the password (the secret gateway_password, or "
+            "TOU_GATEWAY__PASSWORD and a restart); nothing else is needed",
         )
     if status == 403:  # noqa: PLR2004
         return NotCapable("the gateway does not let this user log in (403)", remedy="check gateway.username")
@@ -99,7 +101,8 @@ def _of_other(answer: Answer, call: Call) -> GatewayError:
             return Unsteady("the battery is stopped or starting (502)")
         case 503:
             return Unsteady("the gateway is busy (503)")
-        case 408 | 425:
+        # The gateway's own page takes 424 for "not now", as it does 409; no body of one was ever published.
+        case 408 | 424 | 425:
             return Transient(f"the gateway did not take {call} this time ({status})")
         case _ if status >= 500:  # noqa: PLR2004
             return Transient(f"the gateway failed at {call} ({status})")
@@ -109,10 +112,46 @@ def _of_other(answer: Answer, call: Call) -> GatewayError:
                 remedy="check gateway.host and gateway.port",
             )
         case _:
+            return _of_client(answer, call)
+
+
+def _of_client(answer: Answer, call: Call) -> NotOffered:
+    """The statuses from 400 on: it is asked for what it has not, or has not as it is asked."""
+    status = answer.status
+    match status:
+        case 409 | 417:
+            return _of_conflict(answer, call)
+        case 400 | 413 | 415 | 422:
             return NotOffered(
-                f"this gateway does not know {call} ({status})",
-                remedy="it may be starting up; else " + _OLDER_FIRMWARE,
+                f"this gateway does not take {call} as we say it ({status})", remedy=_OLDER_FIRMWARE
             )
+        case 405:
+            return NotOffered(
+                f"this gateway knows {call.path}, but not with {call.method} (405)", remedy=_STARTING_UP
+            )
+        case 410:
+            return NotOffered(f"this gateway no longer has {call} (410)", remedy=_OLDER_FIRMWARE)
+        case _:
+            return NotOffered(f"this gateway does not know {call} ({status})", remedy=_STARTING_UP)
+
+
+def _of_conflict(answer: Answer, call: Call) -> NotOffered:
+    # The README, GET /api/powerwalls/status: "Sitemaster is current running", its grammar included.
+    if b"Sitemaster is current running" in answer.body:
+        return NotOffered(
+            f"the gateway does {call} only while the battery is stopped (409)",
+            remedy="stop the battery in the gateway's own page if you need it; we never stop it for this",
+        )
+    # The gateway's own page, while it waits for the switch of an installer's login.
+    if answer.status == 417:  # noqa: PLR2004
+        return NotOffered(
+            f"the gateway does {call} only once somebody has toggled a switch on the Powerwall (417)",
+            remedy="to switch, use Tesla's app",
+        )
+    return NotOffered(
+        f"something else that the gateway does stands against {call} (409)",
+        remedy="see in the gateway's own page what it is busy with; switching then goes on by itself",
+    )
 
 
 def _silence_s(retry_after: str | None) -> float:

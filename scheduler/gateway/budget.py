@@ -6,6 +6,7 @@ reported. What a login is, and when one is needed, lives in `local.py`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,7 +64,10 @@ def wait(instants: Sequence[datetime], now: datetime, *, beyond: int = 0) -> tim
 
 
 class LoginBudget:
-    """The budget of one gateway, kept in a ledger. If the ledger fails, this process still remembers."""
+    """The budget of one gateway, kept in a ledger that other processes write to as well.
+
+    If the ledger fails, this process still remembers.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -76,10 +80,7 @@ class LoginBudget:
 
         ``repair`` may go beyond it a little: a battery that our login stopped stands still until the next one.
         """
-        if not self._alone:
-            # Memory that fails must not keep the house from being switched.
-            with suppress(StoreError):
-                self._instants = self._ledger.load()
+        self._look()
         instants = remembered(self._instants, now)
         delay = wait(instants, now, beyond=REPAIRS if repair else 0)
         # Kept even when nothing is spent: an instant of a clock that ran ahead must begin to age.
@@ -90,18 +91,28 @@ class LoginBudget:
 
     def refund(self) -> None:
         """Give the last login back: it was not looked at. So often within an hour as `REFUNDS` says, not for ever."""
-        *before, last = self._instants
+        last = self._instants[-1]
         self._refunds = [at for at in self._refunds if at > last - timedelta(hours=1)]
         if len(self._refunds) < REFUNDS:
             self._refunds.append(last)
-            self._keep(before)
+            self._look()  # others may have logged in meanwhile
+            instants = list(self._instants)
+            with suppress(ValueError):
+                instants.remove(last)
+            self._keep(instants)
+
+    def _look(self) -> None:
+        """Read the ledger. Memory that fails must not keep the house from being switched."""
+        with suppress(StoreError):
+            # What the ledger says may be older than what this process knows, if it did not take that.
+            known = Counter(self._instants if self._alone else [])
+            self._instants = sorted((known | Counter(self._ledger.load())).elements())
 
     def _keep(self, instants: list[datetime]) -> None:
         self._instants = instants
         try:
             self._ledger.save(list(instants))
         except StoreError:
-            # What the ledger still says is older than what this process knows: do not read it again.
             self._alone = True
         else:
             self._alone = False

@@ -216,7 +216,8 @@ def find(name: str) -> Call | None:
             return call
         head, slot, _ = call.name.partition(NAME)
         said = wanted.removeprefix(head)
-        if slot and wanted.startswith(head) and said:
+        # Dots alone would lead elsewhere, and half a character cannot be said in an address.
+        if slot and wanted.startswith(head) and said.isprintable() and said.strip("."):
             return _named(call, said)
     return None
 

@@ -1,6 +1,6 @@
 """A gateway's certificate: fetched for a person to look at, and kept as a PEM file.
 
-The one place that speaks TLS without a pin, and it says nothing there: the handshake is all. Whether a certificate is to
+It is fetched without a pin, and nothing is said there: the handshake is all. Whether a certificate is to
 be trusted is a person's word, asked for by the `trust` command. The daemon needs only the file's fingerprint, which
 `pin.py` reads without the library that is needed here.
 """
@@ -11,14 +11,14 @@ import asyncio
 import os
 import ssl
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 
-from scheduler.gateway.pin import NO_NAME, address, fingerprint_of, unchecked_context
+from scheduler.gateway.pin import address, fingerprint_of
+from scheduler.gateway.reach import handshake
 from scheduler.model.errors import Refused, Transient
 
 FETCH_DEADLINE_S = 10.0
@@ -46,22 +46,16 @@ async def fetch(
     where = address(host, port)
     try:
         async with asyncio.timeout(deadline_s):
-            _, writer = await asyncio.open_connection(
-                host, port, ssl=unchecked_context(), server_hostname=server_name or NO_NAME
-            )
-            shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            shown = await handshake(host, port, server_name)
     except TimeoutError:
         raise Transient(f"{where} showed no certificate within {deadline_s:g} s") from None
-    except ssl.SSLError as error:
+    except (ssl.SSLError, ConnectionResetError) as error:
         raise Transient(
             f"{where} broke off the TLS handshake; a gateway wants teg, powerwall or powerpack as --server-name"
         ) from error
-    except (OSError, UnicodeError) as error:
+    except (OSError, ValueError) as error:  # a name that cannot be one is a ValueError
         raise Transient(f"{where} cannot be reached; check the host and the port") from error
-    return _parse(shown or b"", where)
+    return _parse(shown.certificate, where)
 
 
 def save(certificate: Certificate, path: Path) -> None:

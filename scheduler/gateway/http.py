@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -33,11 +33,12 @@ _DROPPED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back: an HTTP status, the whole body, and the Retry-After header if there was one."""
+    """What came back: an HTTP status, the whole body, and the headers Retry-After and Date if there were any."""
 
     status: int
     body: bytes = field(repr=False)
     retry_after: str | None = None
+    date: str | None = None
 
 
 class Connection:
@@ -68,6 +69,7 @@ class Connection:
             timeout=httpx.Timeout(None, connect=deadline_s / 2),
             follow_redirects=False,
             trust_env=False,
+            event_hooks={"response": [_forget_location]},
         )
         # The session's token is ours to send or to drop; a jar would go on sending a dead one.
         self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -116,7 +118,10 @@ class Connection:
         finally:
             await response.aclose()
         return Answer(
-            status=response.status_code, body=bytes(body), retry_after=response.headers.get("retry-after")
+            status=response.status_code,
+            body=bytes(body),
+            retry_after=response.headers.get("retry-after"),
+            date=response.headers.get("date"),
         )
 
     def _trouble(self, what: str) -> Transient:
@@ -140,7 +145,32 @@ class _NamedTransport(httpx.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         request.extensions = {**request.extensions, "sni_hostname": self._server_name}
-        return await super().handle_async_request(request)
+        response = await super().handle_async_request(request)
+        response.stream = _GivenBack(response.stream)
+        return response
+
+
+class _GivenBack(httpx.AsyncByteStream):
+    """A body whose connection goes back to the pool even if we are cancelled at that very moment.
+
+    Without this httpcore keeps it for ever, and every later request waits for it in vain.
+    """
+
+    def __init__(self, stream: httpx.AsyncByteStream | httpx.SyncByteStream) -> None:
+        assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - for the type; an async transport gives no other
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            yield chunk
+
+    async def aclose(self) -> None:
+        await asyncio.shield(self._stream.aclose())
+
+
+async def _forget_location(response: httpx.Response) -> None:
+    """Httpx takes the address of a redirect apart even where it does not follow, and a broken one is its InvalidURL."""
+    response.headers.pop("location", None)
 
 
 def _credentials(token: str | None) -> dict[str, str]:

@@ -1,37 +1,34 @@
-"""The gateway in the house: every call of its local API that we use, with one session and one connection.
+"""The gateway in the house: every call of its local API that we use.
 
-Satisfies `Gateway` of the control floor by shape. Bodies live in `wire.py`, statuses in `answers.py`, how often a login
-is allowed in `budget.py`; when to call what is decided above. Tokens and passwords stay in here.
+Satisfies `Gateway` of the control floor by shape. Bodies live in `wire.py`, the session and its login in `access.py`; when
+to call what is decided above.
 """
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
+from functools import partial
 from typing import Any
 
 import httpx
 
 from scheduler.gateway import calls, wire
-from scheduler.gateway.answers import Standing, error_of
+from scheduler.gateway.access import Access, Credentials
+from scheduler.gateway.body import parse as body_of
 from scheduler.gateway.budget import Ledger, LoginBudget
 from scheduler.gateway.calls import Call
 from scheduler.gateway.habits import habits_of
 from scheduler.gateway.http import DEADLINE_S, Connection
+from scheduler.gateway.note import NoNote, Note, Notebook
 from scheduler.gateway.pin import Endpoint
-from scheduler.model.errors import BadCredentials, NotCapable, SessionExpired, Unsteady
+from scheduler.model.errors import NotOffered
 from scheduler.model.evidence import Step
-from scheduler.model.reading import Identity, Live, Power, UpdateStatus
-from scheduler.model.setpoint import Setpoint
+from scheduler.model.reading import Alert, Identity, Live, Power, UpdateStatus
+from scheduler.model.setpoint import Mode, Setpoint
 
-BAD_LOGINS_LIMIT = 3
-"""After so many refusals of the password in a row nothing is sent any more: gateways lock out who goes on."""
-
-_STEPS_KEPT = 200
+__all__ = ["Credentials", "LocalGateway", "LocalPace"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,26 +41,12 @@ class LocalPace:
     effect_grace_s: float = 120.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """Who logs in. ``force_sm_off`` asks the gateway to stop the battery for it even while power flows."""
-
-    username: str
-    password: str | None = field(repr=False)
-    email: str = field(default="", repr=False)
-    force_sm_off: bool = False
-
-
-@dataclass(slots=True)
-class _Session:
-    """A token, and whether any answer came of it yet."""
-
-    token: str = field(repr=False)
-    proven: bool = False
-
-
 class LocalGateway:
-    """A Powerwall's gateway over its local API. One task at a time may use it."""
+    """A Powerwall's gateway over its local API. One task at a time may use it.
+
+    ``note`` is where refused passwords and the gateway's serial number are remembered; ``max_pv_export_power_kw`` is said
+    with every write, in kW, and left out if it is None.
+    """
 
     def __init__(
         self,
@@ -72,19 +55,24 @@ class LocalGateway:
         *,
         ledger: Ledger,
         now: Callable[[], datetime],
+        note: Note | None = None,
+        max_pv_export_power_kw: float | None = None,
         deadline_s: float = DEADLINE_S,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._connection = Connection(endpoint, deadline_s=deadline_s, transport=transport)
-        self._credentials = credentials
-        self._budget = LoginBudget(ledger)
-        self._now = now
-        self._session: _Session | None = None
-        self._bad_logins = 0
-        self._denied: set[str] = set()
+        self._access = Access(
+            self._connection,
+            endpoint,
+            credentials,
+            budget=LoginBudget(ledger),
+            notebook=Notebook(NoNote() if note is None else note),
+            now=now,
+        )
+        self._max_pv_export_power_kw = max_pv_export_power_kw
         self._firmware: str | None = None
         self._operation: wire.Operation | None = None
-        self._steps: deque[Step] = deque(maxlen=_STEPS_KEPT)
+        self._written: dict[str, Any] | None = None
 
     @property
     def pace(self) -> LocalPace:
@@ -94,18 +82,26 @@ class LocalGateway:
     @property
     def has_session(self) -> bool:
         """Whether there is a token that was not refused yet."""
-        return self._session is not None
+        return self._access.has_session
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that the gateway gave our login, in its own words; none without a session."""
+        return self._access.roles
 
     @property
     def login_may_stop(self) -> bool:
         """Whether a login can stop the battery: the installer's does up to firmware 1.49 (README, *Login*)."""
-        if self._credentials.username == "customer":
+        if self._access.username == "customer":
             return False
         return habits_of(self._firmware).login_stops
 
     async def identify(self) -> Identity:
-        """GET /api/status, open on every firmware: so without the token, which may be dead."""
-        identity = wire.identity(await self._exchange(calls.STATUS, token=None))
+        """GET /api/status, open on every firmware: so without the token, which may be dead.
+
+        IdentityChanged if it says another serial number than before.
+        """
+        identity = wire.identity(await self._access.status())
         self._firmware = identity.firmware
         return identity
 
@@ -114,28 +110,7 @@ class LocalGateway:
 
         BadCredentials three times in a row ends all requests.
         """
-        credentials = self._credentials
-        if credentials.password is None:
-            raise BadCredentials("there is no password to log in with", remedy="set TOU_GATEWAY__PASSWORD")
-        self._refuse_if_latched()
-        self._budget.spend(self._now(), repair=repair)
-        body = wire.login_body(
-            username=credentials.username,
-            password=credentials.password,
-            email=credentials.email,
-            force_sm_off=credentials.force_sm_off,
-        )
-        self._session = None
-        try:
-            answer = await self._exchange(calls.LOGIN, token=None, body=body)
-        except BadCredentials:
-            self._bad_logins += 1
-            raise
-        except Unsteady:  # too busy to look at the password: no login
-            self._budget.refund()
-            raise
-        self._bad_logins = 0
-        self._session = _Session(wire.token(answer))
+        await self._access.login(repair=repair)
 
     async def read(self) -> Setpoint:
         """GET /api/operation, in shown percent."""
@@ -144,11 +119,21 @@ class LocalGateway:
 
     async def write(self, change: Setpoint) -> None:
         """POST /api/operation; in force only after `commit`."""
-        await self._ask(calls.WRITE, wire.operation_body(change, self._operation))
+        self._written = self._body(change)
+        await self._ask(calls.WRITE, self._written)
 
     async def commit(self) -> None:
-        """GET /api/config/completed; firmware up to 1.42 answers 202, later firmware 200."""
+        """GET /api/config/completed; firmware up to 1.42 answers 202, later firmware 200.
+
+        Where a commit puts in force what the commit before it should have, write and commit are said a second time.
+        """
         await self._ask(calls.COMMIT)
+        if habits_of(self._firmware).commits_late:
+            again = self._written or self._as_read()
+            if again is not None:
+                await self._ask(calls.WRITE, again)
+            await self._ask(calls.COMMIT)
+        self._written = None
 
     async def is_running(self) -> bool:
         """GET /api/sitemaster."""
@@ -163,6 +148,10 @@ class LocalGateway:
         charge = await self._ask(calls.CHARGE)
         return wire.live(charge, await self._ask(calls.GRID))
 
+    async def grid_faults(self) -> tuple[Alert, ...]:
+        """GET /api/system_status/grid_faults: the alerts of the grid, without the serial numbers that come with them."""
+        return wire.grid_faults(await self._ask(calls.FAULTS))
+
     async def power(self) -> Power:
         """GET /api/meters/aggregates, in watts; Unsteady while the battery is stopped."""
         return wire.power(await self._ask(calls.METERS))
@@ -175,83 +164,45 @@ class LocalGateway:
         """GET /api/system/update/status."""
         return wire.update_status(await self._ask(calls.UPDATE))
 
+    async def inspect(self, call: Call) -> Any:
+        """The JSON value that a reading call of the table answers, as it is: serial numbers and all."""
+        return body_of(await self._access.look(call))
+
+    async def stop(self) -> None:
+        """Take the battery out of service, whatever flows: for a person who says so, never for the loop.
+
+        Where the verb of this firmware line is not taken (404, 405), the other one is tried once.
+        """
+        verbs = [partial(self._ask, calls.STOP), partial(self._ask, calls.STOP_BY_POST, {"force": True})]
+        if habits_of(self._firmware).stops_by_post:
+            verbs.reverse()
+        try:
+            await verbs[0]()
+        except NotOffered:
+            await verbs[1]()
+
+    async def logout(self) -> None:
+        """GET /api/logout: the token is good for nothing any more."""
+        await self._ask(calls.LOGOUT)
+        self._access.forget()
+
     def exchanges(self) -> tuple[Step, ...]:
         """The exchanges since this was last asked, at most the last 200; forgotten once told."""
-        steps = tuple(self._steps)
-        self._steps.clear()
-        return steps
+        return self._access.exchanges()
 
     async def close(self) -> None:
         """Close the connection. The token is left to expire."""
         await self._connection.close()
 
-    async def _ask(self, call: Call, body: Mapping[str, Any] | None = None) -> bytes:
-        """A call within the session, if there is one; SessionExpired has dropped it."""
-        session = self._session
-        try:
-            answer = await self._exchange(call, token=session.token if session else None, body=body)
-        except SessionExpired:
-            self._drop(session, call)
-            raise
-        except NotCapable:
-            if session is None or call.step in self._denied or not await self._is_dead(session):
-                raise
-            self._drop(session, call)
-            raise SessionExpired("the gateway no longer knows our session (403)") from None
-        if session is not None:
-            session.proven = True
-        self._denied.discard(call.step)
-        return answer
+    async def _ask(self, call: Call, body: dict[str, Any] | None = None) -> bytes:
+        return await self._access.ask(call, body)
 
-    def _drop(self, session: _Session | None, call: Call) -> None:
-        self._session = None
-        if session is not None:
-            self._denied.add(call.step)
+    def _body(self, change: Setpoint) -> dict[str, Any]:
+        return wire.operation_body(
+            change, self._operation, max_pv_export_power_kw=self._max_pv_export_power_kw
+        )
 
-    async def _is_dead(self, session: _Session) -> bool:
-        """Whether the 403 that just came may be the token's fault: an old gateway says 403 to a dead one as well.
-
-        Where most calls are open, a token can die unnoticed until a write. The update status wants a login on every
-        firmware since 1.25 and no special role, so it tells the two apart.
-        """
-        if self._steps[-1].status != HTTPStatus.FORBIDDEN:
-            return False
-        try:
-            await self._exchange(calls.UPDATE, token=session.token)
-        except (SessionExpired, NotCapable):
-            return True
-        return False
-
-    async def _exchange(
-        self, call: Call, *, token: str | None, body: Mapping[str, Any] | None = None
-    ) -> bytes:
-        """One request; the body of its answer, or the error that it is. Either leaves a step for the evidence."""
-        self._refuse_if_latched()
-        began_s = time.perf_counter()
-        status: int | None = None
-        try:
-            answer = await self._connection.exchange(
-                call.method, call.path, token=token, body=body, limit_bytes=call.limit_bytes
-            )
-            status = answer.status
-        finally:
-            took_ms = round((time.perf_counter() - began_s) * 1000)
-            self._steps.append(Step(step=call.step, status=status, ms=took_ms))
-        error = error_of(answer, call, self._standing(call, token))
-        if error is not None:
-            raise error
-        return answer.body
-
-    def _standing(self, call: Call, token: str | None) -> Standing:
-        if token is None or self._session is None:
-            return Standing.STRANGER
-        if call.step in self._denied:
-            return Standing.DENIED
-        return Standing.PROVEN if self._session.proven else Standing.NEW
-
-    def _refuse_if_latched(self) -> None:
-        if self._bad_logins >= BAD_LOGINS_LIMIT:
-            raise BadCredentials(
-                f"the gateway refused this password {BAD_LOGINS_LIMIT} times; nothing is sent any more",
-                remedy="correct gateway.username or the password (TOU_GATEWAY__PASSWORD), then restart",
-            )
+    def _as_read(self) -> dict[str, Any] | None:
+        """The write of what was last read, for a commit that is owed from before; None for a mode that is not ours."""
+        known = self._operation
+        return None if known is None or known.setpoint.mode not in set(Mode) else self._body(Setpoint())

@@ -104,7 +104,7 @@ def unchecked_context() -> ssl.SSLContext:
 def pinned_context(endpoint: Endpoint) -> ssl.SSLContext:
     """A TLS context whose handshake fails with IdentityChanged for any other certificate.
 
-    Names, issuer and dates are not looked at: the certificate signs itself, a Pi may boot in the past, and the
+    Names, issuer and dates are not looked at: nobody knows its authority, a Pi may boot in the past, and the
     fingerprint says more than all of them.
     """
 

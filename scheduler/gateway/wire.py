@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scheduler.gateway.body import flag, mapping, number, parse_object, shown_safely, text
+from scheduler.gateway.body import flag, mapping, number, parse, parse_object, shown_safely, text
 from scheduler.model.errors import Transient
-from scheduler.model.reading import Grid, Identity, Live, Power, UpdateStatus
+from scheduler.model.reading import Alert, Grid, Identity, Live, Power, UpdateStatus
 from scheduler.model.setpoint import Mode, Setpoint
 
 _RAW_PER_SHOWN = 0.95
@@ -28,7 +28,10 @@ _GRID = {
     "SystemMicroGridFaulted": Grid.ISLANDED,
     "SystemWaitForUser": Grid.ISLANDED,
 }
+_EXPORT = "max_pv_export_power_kW"
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}")
+_ALERT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
+_ALERTS_KEPT = 50
 
 
 def to_raw(shown_percent: float) -> float:
@@ -53,11 +56,13 @@ class Operation:
     """An answer of GET /api/operation: the setpoint, and how this gateway spells it.
 
     ``mode_keys`` is `mode` up to firmware 1.20 and `real_mode` since 1.21. ``raw_reserve`` is the reserve as it was said.
+    ``max_pv_export_power_kw`` is None where the gateway says no number: nothing that is decided hangs on it.
     """
 
     setpoint: Setpoint
     mode_keys: tuple[str, ...]
     raw_reserve: float
+    max_pv_export_power_kw: float | None = None
 
 
 def operation(body: bytes) -> Operation:
@@ -66,18 +71,21 @@ def operation(body: bytes) -> Operation:
     keys = tuple(key for key in ("real_mode", "mode") if key in fields)
     if not keys:
         raise Transient("the gateway's answer has neither mode nor real_mode")
-    raw = number(fields, "backup_reserve_percent")
+    raw, export = number(fields, "backup_reserve_percent"), fields.get(_EXPORT)
     return Operation(
         setpoint=Setpoint(mode=text(fields, keys[0]), reserve_percent=_shown(raw, "backup_reserve_percent")),
         mode_keys=keys,
         raw_reserve=raw,
+        max_pv_export_power_kw=number(fields, _EXPORT) if type(export) in {int, float} else None,
     )
 
 
-def operation_body(change: Setpoint, known: Operation | None) -> dict[str, Any]:
+def operation_body(
+    change: Setpoint, known: Operation | None, *, max_pv_export_power_kw: float | None = None
+) -> dict[str, Any]:
     """The body of POST /api/operation that asks for ``change``; ``known`` is the last answer to GET.
 
-    `max_pv_export_power_kW` is left out, as the README says one may.
+    `max_pv_export_power_kW` is left out unless it is given, as the README says one may.
     """
     # Fields that are left alone are said again as they were read. Firmware since 1.21 answers a body without
     # `real_mode` with 500 "RealMode must be either ..." (powerwall2 issue 10), so it takes a missing field as an empty
@@ -93,6 +101,8 @@ def operation_body(change: Setpoint, known: Operation | None) -> dict[str, Any]:
     body: dict[str, Any] = {} if mode is None else dict.fromkeys(keys, str(mode))
     if raw is not None:
         body["backup_reserve_percent"] = raw
+    if max_pv_export_power_kw is not None:
+        body[_EXPORT] = max_pv_export_power_kw
     return body
 
 
@@ -109,11 +119,42 @@ def token(body: bytes) -> str:
     return value
 
 
+def roles(body: bytes) -> tuple[str, ...]:
+    """The roles in the answer to a login, in the gateway's words (`Home_Owner`); none if it names none."""
+    said = parse_object(body).get("roles")
+    if not isinstance(said, list):
+        return ()
+    return tuple(role for role in said if isinstance(role, str) and shown_safely(role))
+
+
 def identity(body: bytes) -> Identity:
     """GET /api/status; firmware 1.15 ends its version with a line feed."""
     fields = parse_object(body)
     start_time = text(fields, "start_time") if "start_time" in fields else ""
     return Identity(firmware=text(fields, "version"), start_time=start_time)
+
+
+def din(body: bytes) -> str | None:
+    """The serial number in GET /api/status, told since firmware 20; None where it is not. A secret: see `note.py`."""
+    value = parse_object(body).get("din")
+    return value if isinstance(value, str) and shown_safely(value) else None
+
+
+def grid_faults(body: bytes) -> tuple[Alert, ...]:
+    """GET /api/system_status/grid_faults: the first 50 alerts, each name once; `[]` and null where there are none.
+
+    `decoded_alert` and the `ecu_` fields hold serial numbers and are not read; a name that is no plain word is none.
+    """
+    value = [] if (value := parse(body)) is None else value
+    if not isinstance(value, list) or not all(isinstance(alert, dict) for alert in value):
+        raise Transient("the gateway's answer has no list of alerts")
+    known: dict[str, bool] = {}
+    for alert in value:
+        name = alert.get("alert_name")
+        if not isinstance(name, str) or not _ALERT.fullmatch(name):
+            raise Transient("the gateway's answer has no plain word under alert_name")
+        known[name] = known.get(name, False) or alert.get("alert_is_fault") is True
+    return tuple(Alert(name=name, is_fault=fault) for name, fault in list(known.items())[:_ALERTS_KEPT])
 
 
 def running(body: bytes) -> bool:

@@ -9,8 +9,8 @@
     │   └── Refused              a person must act; latched, never answered with a login
     │       ├── BadCredentials   the password or the user name
     │       ├── NotCapable       this firmware or role does not do this (403 on a write, a login that is shut)
-    │       │   └── NotOffered   there is no such call (404, 405, a redirect); perhaps it is only starting up
-    │       ├── IdentityChanged  another certificate than the one that was trusted
+    │       │   └── NotOffered   there is no such call (404, 405, 409, a redirect); perhaps it is only starting up
+    │       ├── IdentityChanged  another certificate, or another serial number, than the one that was trusted
     │       └── Standstill       somebody else stopped the battery; looked at again every minute
     └── StoreError               our own memory: disk full, read-only, corrupt
 
@@ -72,7 +72,7 @@ class NotOffered(NotCapable):
 
 
 class IdentityChanged(Refused):
-    """What answers is not the gateway whose certificate was trusted."""
+    """What answers is not the gateway that was trusted, by its certificate or by its serial number."""
 
 
 class Standstill(Refused):

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import ClassVar, Literal
 
 from scheduler.model.evidence import SwitchRecord
+from scheduler.model.reading import Grid
 from scheduler.model.setpoint import Setpoint
 
 Level = Literal["info", "warning", "error"]
@@ -114,6 +115,28 @@ class GatewayBack(Event):
     """The gateway answers again."""
 
     name = "gateway_back"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridChanged(Event):
+    """The house was cut off from the grid, or connected to it again."""
+
+    name = "grid"
+    level = "warning"
+    before: Grid
+    after: Grid
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridFault(Event):
+    """An alert of the grid came or went, under the gateway's own word. ``state`` is what it is from now on."""
+
+    name = "grid_fault"
+    level = "warning"
+    alert: str
+    state: Literal["on", "off"]
     message: str
 
 

@@ -33,6 +33,14 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One alert of the grid, under the gateway's own word (`PINV_a006_vfCheckUnderFrequency`), fault or warning."""
+
+    name: str
+    is_fault: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Power:
     """Watts by the signs of /api/meters/aggregates: battery > 0 discharges, site > 0 imports."""
 

@@ -36,6 +36,14 @@ class KeptCertificate:
     sha256: str
 
 
+def replaced_certificate(directory: Path, now: datetime) -> KeptCertificate:
+    """A new pair in the place of the one in ``directory``, which is gone then; OSError if it cannot be written."""
+    certificate, key = directory / CERTIFICATE_FILE, directory / KEY_FILE
+    certificate.unlink(missing_ok=True)
+    _make(certificate, key, now)
+    return kept_certificate(directory, now)
+
+
 def kept_certificate(directory: Path, now: datetime) -> KeptCertificate:
     """The certificate and key in ``directory``, made there if it has none.
 
@@ -68,53 +76,86 @@ def _make(certificate: Path, key: Path, now: datetime) -> None:
     )
     # The key first: a certificate without its key would be taken for a pair by nobody, and made anew.
     _write(key, pem)
-    _write(certificate, _signed(private, now).public_bytes(serialization.Encoding.PEM))
+    shown = _chain(private, now)
+    _write(certificate, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in shown))
 
 
-def _signed(private: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
-    """Self-signed, with the subject that real gateways have; a CA, so that it can be its own trust anchor."""
-    identifier = x509.SubjectKeyIdentifier.from_public_key(private.public_key())
-    name = x509.Name(
+def _chain(private: ec.EllipticCurvePrivateKey, now: datetime) -> tuple[x509.Certificate, x509.Certificate]:
+    """The gateway's certificate, and that of the authority which signed it and has no other use: its key is forgotten.
+
+    So on real gateways (pypowerwall PR 260). Both are shown, and kept in one file: a client that trusts this file can
+    follow the chain to its end.
+    """
+    authority = ec.generate_private_key(ec.SECP256R1())
+    serial = x509.SubjectKeyIdentifier.from_public_key(private.public_key()).digest.hex()
+    subject, issuer = _name(serial), _name(f"{serial} CA")
+    names = [x509.DNSName(n) for n in NAMES]
+    addresses = [x509.IPAddress(ipaddress.ip_address(a)) for a in ADDRESSES]
+    root = (
+        _certificate(issuer, issuer, authority, authority, now)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+    )
+    leaf = (
+        _certificate(subject, issuer, private, authority, now)
+        .add_extension(x509.SubjectAlternativeName([*names, *addresses]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    )
+    return leaf.sign(authority, hashes.SHA256()), root.sign(authority, hashes.SHA256())
+
+
+def _name(common_name: str) -> x509.Name:
+    """The name that real gateways have, but for the last part."""
+    return x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "US"),
             x509.NameAttribute(NameOID.STATE_OR_PROVINCE_NAME, "California"),
             x509.NameAttribute(NameOID.LOCALITY_NAME, "Palo Alto"),
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Tesla"),
             x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "Tesla Energy Products"),
-            x509.NameAttribute(NameOID.COMMON_NAME, identifier.digest.hex()),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
         ]
     )
-    names = [x509.DNSName(n) for n in NAMES]
-    addresses = [x509.IPAddress(ipaddress.ip_address(a)) for a in ADDRESSES]
+
+
+def _certificate(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    authority: ec.EllipticCurvePrivateKey,
+    now: datetime,
+) -> x509.CertificateBuilder:
+    """What both certificates have in common."""
     return (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         # A day back: the client's clock need not agree to the second.
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + VALID_FOR)
-        .add_extension(x509.SubjectAlternativeName([*names, *addresses]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_KEY_USAGE, critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(identifier, critical=False)
-        .sign(private, hashes.SHA256())
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False
+        )
     )
 
 
-_KEY_USAGE = x509.KeyUsage(
-    digital_signature=True,
-    key_cert_sign=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,7 +17,9 @@ from zoneinfo import ZoneInfo
 
 from scheduler.model.reading import Grid, Power
 from scheduler.simulator import refusals
-from scheduler.simulator.house import FULL_WH, House, Obeyed
+from scheduler.simulator.faults import GridFault
+from scheduler.simulator.house import FULL_WH, House, Obeyed, raw_percent
+from scheduler.simulator.mischief import Mischief
 from scheduler.simulator.personality import PERSONALITIES, Personality
 from scheduler.simulator.sessions import Role, Sessions
 from scheduler.simulator.updater import STAGED, Updater
@@ -25,8 +28,11 @@ LOWEST_RESERVE = 5.0
 HIGHEST_RESERVE = 100.0
 """Raw percent. Values beyond are taken as these (BJReplay's scripts rely on it); no error was ever documented."""
 
+CLAMPED_TO = raw_percent(80)
+"""What becomes of reserves from 81 to 99 % of the app's scale (pypowerwall issue 200: since 25.18.4)."""
+
 INSTALL_TAKES = timedelta(minutes=2)
-"""How long the gateway is gone for an install ("wait for 2 minutes", says its own page)."""
+"""How long the gateway is gone for an install or a reboot ("wait for 2 minutes", says its own page)."""
 
 POWER_FLOWS_W = 100.0
 """From this much battery power on, a gateway that is picky about it does not let itself be stopped."""
@@ -40,16 +46,9 @@ class Setting:
     reserve_raw_percent: float
 
 
-@dataclass(slots=True, kw_only=True)
-class Mischief:
-    """What goes wrong at the moment; `scenario.py` has the words for it."""
-
-    writes_to_ignore: float = 0
-    runs_to_forget: int = 0
-    one_step_late: bool = False
-    refuses_wizard: bool = False
-    busy_until: datetime | None = None
-    offline_until: datetime | None = None
+def drifted(reserve_raw_percent: float) -> float:
+    """A reserve as a gateway tells it that counts in narrower floats: 5 was read as 5.000019999999999 (a 21.39.1)."""
+    return math.nextafter(reserve_raw_percent + 0.00002, 0)
 
 
 class SimulatedGateway:
@@ -78,10 +77,14 @@ class SimulatedGateway:
         self.start_time = start
         self.running_since = start
         self.house = House(at=start, zone=self.zone, charge_wh=FULL_WH * charge_raw_percent / 100)
-        self.sessions = Sessions(serial)
-        self.updater = Updater(since=start)
+        self.sessions = Sessions(
+            serial, any_username=personality.any_username, bad_login=personality.bad_login
+        )
+        self.updater = Updater(since=start, resting=personality.resting_update)
         self.mischief = Mischief(one_step_late=personality.one_step_late)
         self.requests: Counter[str] = Counter()
+        self.grid_faults: list[GridFault] = []
+        self.commission_count = 0
         self.shown = setting
         self._committed = setting
         self.obeyed = Obeyed(mode=setting.mode, reserve_raw_percent=setting.reserve_raw_percent)
@@ -140,29 +143,48 @@ class SimulatedGateway:
         """
         now = self.now()
         role = self.sessions.check(username, password, now)
+        if role is Role.INSTALLER and self.personality.installer_needs_switch:
+            raise refusals.physical_access(role.value)
         if role is Role.INSTALLER and self.personality.installer_login_stops:
             self.stop(under_load=stop_under_load)
         return self.sessions.open(role, now), role
 
     def write(self, mode: str | None, reserve_raw_percent: float | None) -> Setting:
         """Set what is given; the answer is what the gateway claims to have set. The battery waits for `commit`."""
+        self.now()
         if mode is not None and mode not in self.personality.writable_modes:
             raise refusals.no_such_mode(self.personality.operation_key)
         claimed = self.shown
         if mode is not None:
             claimed = replace(claimed, mode=mode)
         if reserve_raw_percent is not None:
-            kept = min(max(reserve_raw_percent, LOWEST_RESERVE), HIGHEST_RESERVE)
-            claimed = replace(claimed, reserve_raw_percent=kept)
+            within = min(max(reserve_raw_percent, LOWEST_RESERVE), HIGHEST_RESERVE)
+            claimed = replace(claimed, reserve_raw_percent=within)
         if self.mischief.writes_to_ignore > 0:
             self.mischief.writes_to_ignore -= 1
-        else:
+        elif reserve_raw_percent is None:
             self.shown = claimed
+        else:
+            self.shown = replace(claimed, reserve_raw_percent=self._kept(claimed.reserve_raw_percent))
         return claimed
+
+    def _kept(self, reserve_raw_percent: float) -> float:
+        """What becomes of a reserve that was taken."""
+        kept = reserve_raw_percent
+        if self.mischief.clamps and CLAMPED_TO < kept < HIGHEST_RESERVE:
+            kept = CLAMPED_TO
+        return drifted(kept) if self.mischief.drifts else kept
+
+    def drift(self) -> None:
+        """Let reserves read a little more than was set from now on, the present one too."""
+        self.now()
+        self.mischief.drifts = True
+        self.shown = replace(self.shown, reserve_raw_percent=drifted(self.shown.reserve_raw_percent))
 
     def commit(self) -> None:
         """Put what is shown into force (README of the gateway, note 2), or what was to be the last time."""
         self.now()
+        self.commission_count += 1
         due = self._committed if self.mischief.one_step_late else self.shown
         self._committed = self.shown
         self._obey(mode=due.mode, reserve_raw_percent=due.reserve_raw_percent)
@@ -190,9 +212,16 @@ class SimulatedGateway:
 
     def upgrade(self) -> None:
         """Be gone for two minutes and come back with new firmware; the battery stands still in between."""
-        self.go_offline(INSTALL_TAKES)
-        self._obey(running=False)
-        self.later(self.house.at + INSTALL_TAKES, self._come_back)
+        self._go_away(self._come_back_new)
+
+    def reboot(self) -> None:
+        """Be gone for two minutes and come back as before, without a token; the battery stands still in between."""
+        self._go_away(self._come_back)
+
+    def become(self, serial: str) -> None:
+        """Be another gateway, of this serial, with its own passwords, and behind the same certificate."""
+        self.serial = self.sessions.serial = serial
+        self.sessions.forget()
 
     def go_offline(self, lasting: timedelta) -> None:
         """Let connections come to nothing for at least this long."""
@@ -210,12 +239,20 @@ class SimulatedGateway:
         self.now()
         self._obey(grid=grid)
 
-    def _come_back(self) -> None:
+    def _go_away(self, come_back: Callable[[], None]) -> None:
+        self.go_offline(INSTALL_TAKES)
+        self._obey(running=False)
+        self.later(self.house.at + INSTALL_TAKES, come_back)
+
+    def _come_back_new(self) -> None:
         self.firmware = self.personality.next_firmware
+        self.updater.installed(self.house.at)
+        self._come_back(run=not self.mischief.stays_stopped)
+
+    def _come_back(self, *, run: bool = True) -> None:
         self.start_time = self.running_since = self.house.at
         self.sessions.forget()
-        self.updater.installed(self.house.at)
-        self._obey(running=True)
+        self._obey(running=run)
 
     def _obey(self, **changes: object) -> None:
         obeyed = replace(self.obeyed, **changes)  # type: ignore[arg-type]  # names and types are those of Obeyed

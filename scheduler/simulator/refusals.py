@@ -17,9 +17,19 @@ class Refusal(Exception):
         self.message = message
 
 
-def bad_credentials() -> Refusal:
-    """Wrong user or password, since 1.20 (powerwall2 issue 23)."""
-    return Refusal(401, "bad credentials", "Login Error")
+def bad_credentials(error: str) -> Refusal:
+    """Wrong user or password, in the words of the firmware (powerwall2 issues 1 and 23)."""
+    return Refusal(401, error, "Login Error")
+
+
+def physical_access(role: str) -> Refusal:
+    """A login that wants somebody at the Powerwall's switch, since 1.50.1 (powerwall2 issue 34)."""
+    return Refusal(401, f"roles [{role}] require physical access", "Login Error")
+
+
+def switch_not_turned() -> Refusal:
+    """Nobody has turned the Powerwall off and on yet. The status is the gateway's own page's; its body was never seen."""
+    return Refusal(417, "waiting for the enable switch", "Expectation Failed")
 
 
 def token_expired() -> Refusal:
@@ -53,6 +63,21 @@ def cannot_start_wizard() -> Refusal:
 def running() -> Refusal:
     """Only while stopped (README of the gateway, GET /api/powerwalls/status, its grammar included)."""
     return Refusal(409, "Sitemaster is current running", "Sitemaster is current running")
+
+
+def only_while_stopped(what: str) -> Refusal:
+    """What the site controller keeps to itself while it runs (a 21.39.1 gateway)."""
+    return Refusal(400, "run sitemanager flag enabled, sitemanager process is running", what)
+
+
+def no_phases() -> Refusal:
+    """Nothing is known of the phases, running or not (a 21.39.1 gateway)."""
+    return Refusal(500, "no phase information", "Failed getting phase detection information")
+
+
+def not_a_neurio(meter_type: str) -> Refusal:
+    """The amperes of a meter of another maker (a 21.39.1 gateway)."""
+    return Refusal(500, f"meter type must be Neurio ({meter_type})", "Unable to get Amp configuration")
 
 
 def stopped() -> Refusal:

@@ -1,112 +1,160 @@
 """Trouble in words: sentences such as "offline for 15 minutes" or "somebody uses the app at 16:05".
 
-What the trouble does lives in `device.py`; here are its names. Case and spaces do not matter.
+A sentence is one of those below, and then, where it says so, in this order:
+
+- ``by DURATION``: how late, or how slow for each byte, in real seconds, as in "answers late by 20s";
+- ``to PATH``: only requests to this path, as in "answers 503 to /api/operation";
+- ``for DURATION``, or ``for the next N requests``: how long, as in "resets for 5m" or "resets for the next 3 requests";
+- ``at HH:MM``: from the next time on that the gateway's local clock passes it; every sentence takes this one.
+
+A duration is a number with s, m or h, or with seconds, minutes or hours. Case and spaces do not matter. What each sentence
+does lives in `usecases.py`.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from scheduler.model.reading import Grid
-from scheduler.simulator.device import Setting, SimulatedGateway
+from scheduler.simulator.device import SimulatedGateway
 from scheduler.simulator.errors import SimulatorError
-from scheduler.simulator.house import raw_percent
+from scheduler.simulator.mischief import ENDLESS, Reach
+from scheduler.simulator.usecases import BUSY_FOR, BYTE_S, LATE_S, UseCases
 
-BUSY_FOR = timedelta(minutes=2)
-APP_SETTING = Setting(mode="backup", reserve_raw_percent=raw_percent(50))
-"""What somebody sets in the app: backup, and a reserve that the app shows as 50 %."""
+LONGEST = timedelta(days=366)
+UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
 
-LONGEST_OFFLINE = timedelta(days=366)
-UNITS = {"second": timedelta(seconds=1), "minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
+_DURATION = r"\d{1,6} ?(?:s|seconds?|m|minutes?|h|hours?)"
+_SENTENCE = re.compile(
+    r"(?P<core>.+?)"
+    rf"(?: by (?P<by>{_DURATION}))?"
+    r"(?: to (?P<to>/\S*))?"
+    rf"(?: for (?:(?P<lasting>{_DURATION})|the next (?:(?P<next>\d{{1,6}}) )?requests?))?"
+    r"(?: at (?P<hour>\d{1,2}):(?P<minute>\d{2}))?"
+)
 
-_DURATION = re.compile(r"(\d{1,6}) (second|minute|hour)s?")
-_AT = re.compile(r"(.+) at (\d{1,2}):(\d{2})")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What stands behind a sentence's first words; ``count`` is the number among them, if they have one."""
+
+    by: timedelta | None = None
+    reach: Reach = ENDLESS
+    count: int = 1
+
+    @property
+    def parts(self) -> set[str]:
+        """Which parts are there, by their first words."""
+        found = {"by": self.by, "to": self.reach.path, "for": self.reach.lasting, "next": self.reach.requests}
+        return {part for part, value in found.items() if value is not None}
+
+    def lasting(self, otherwise: timedelta) -> timedelta:
+        """How long."""
+        return otherwise if self.reach.lasting is None else self.reach.lasting
+
+    def by_s(self, otherwise: float) -> float:
+        """How late, in seconds."""
+        return otherwise if self.by is None else self.by.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
-class UseCases:
-    """What can befall a gateway, one method each: tests call these, sentences are mapped to them."""
+class Sentence:
+    """What a sentence makes happen, which parts it takes, and which it cannot do without."""
 
-    device: SimulatedGateway
+    happen: Callable[[UseCases, Said], None]
+    takes: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
 
-    def ignores_writes(self) -> None:
-        """From now on writes are answered as if they had been taken."""
-        self.device.mischief.writes_to_ignore = math.inf
-
-    def ignores_the_next_write(self) -> None:
-        """The same, once."""
-        self.device.mischief.writes_to_ignore += 1
-
-    def applies_the_previous_one(self) -> None:
-        """A commit puts in force what the one before it should have (powerwall2 issue 26)."""
-        self.device.mischief.one_step_late = True
-
-    def goes_offline(self, lasting: timedelta) -> None:
-        """Connections come to nothing for this long."""
-        self.device.go_offline(lasting)
-
-    def token_expires(self) -> None:
-        """All tokens are too old from now on."""
-        self.device.sessions.expire(self.device.now())
-
-    def somebody_uses_the_app(self) -> None:
-        """Backup and a reserve of 50 % are set and in force, and it was not us."""
-        self.device.use_app(APP_SETTING)
-
-    def somebody_stops_it(self) -> None:
-        """The battery is taken out of service, by no login of ours."""
-        self.device.stop(under_load=True)
-
-    def is_busy(self) -> None:
-        """Whatever changes something is refused with 503 for two minutes."""
-        self.device.mischief.busy_until = self.device.now() + BUSY_FOR
-
-    def forgets_to_start(self) -> None:
-        """The next sitemaster/run is accepted, and that is all."""
-        self.device.mischief.runs_to_forget += 1
-
-    def refuses_the_wizard(self) -> None:
-        """From now on nothing stops the battery while power flows, except by force_sm_off."""
-        self.device.mischief.refuses_wizard = True
-
-    def has_an_update(self) -> None:
-        """The next check for updates finds one."""
-        self.device.updater.available = True
-
-    def upgrades_itself(self) -> None:
-        """It installs new firmware now, unasked."""
-        self.device.upgrade()
-
-    def grid_fails(self) -> None:
-        """The house is on its own."""
-        self.device.switch_grid(Grid.ISLANDED)
-
-    def grid_returns(self) -> None:
-        """The house hangs on the grid again."""
-        self.device.switch_grid(Grid.CONNECTED)
+    @property
+    def grammar(self) -> str:
+        """What may or must follow, as a person reads it."""
+        lasting = "for DURATION | for the next N requests" if "next" in self.takes else "for DURATION"
+        spelled = {"by": "by DURATION", "to": "to PATH", "for": lasting}
+        parts = ((part, text) for part, text in spelled.items() if part in self.takes)
+        return "".join(f" {text}" if part in self.needs else f" [{text}]" for part, text in parts)
 
 
-SENTENCES: dict[str, Callable[[UseCases], None]] = {
-    "ignores writes": UseCases.ignores_writes,
-    "ignores the next write": UseCases.ignores_the_next_write,
-    "applies the previous one": UseCases.applies_the_previous_one,
-    "token expires": UseCases.token_expires,
-    "somebody uses the app": UseCases.somebody_uses_the_app,
-    "somebody stops it": UseCases.somebody_stops_it,
-    "is busy": UseCases.is_busy,
-    "forgets to start": UseCases.forgets_to_start,
-    "refuses the wizard": UseCases.refuses_the_wizard,
-    "has an update": UseCases.has_an_update,
-    "upgrades itself": UseCases.upgrades_itself,
-    "the grid fails": UseCases.grid_fails,
-    "the grid returns": UseCases.grid_returns,
+_FOR = frozenset({"for"})
+_REACH = frozenset({"to", "for", "next"})
+
+
+def _simply(happen: Callable[[UseCases], None]) -> Sentence:
+    return Sentence(lambda usecases, _: happen(usecases))
+
+
+def _lasting(happen: Callable[[UseCases, timedelta | None], None]) -> Sentence:
+    return Sentence(lambda usecases, said: happen(usecases, said.reach.lasting), _FOR)
+
+
+def _reaching(happen: Callable[[UseCases, Reach], None]) -> Sentence:
+    return Sentence(lambda usecases, said: happen(usecases, said.reach), _REACH)
+
+
+SENTENCES: dict[str, Sentence] = {
+    "ignores writes": _lasting(UseCases.ignores_writes),
+    "ignores the next write": Sentence(lambda u, said: u.ignores_the_next_writes(said.count)),
+    "applies the previous one": _lasting(UseCases.applies_the_previous_one),
+    "one step late": _lasting(UseCases.applies_the_previous_one),
+    "clamps 81 to 99": _lasting(UseCases.clamps),
+    "float drift": _lasting(UseCases.drifts),
+    "forgets to start": _simply(UseCases.forgets_to_start),
+    "refuses the wizard": _lasting(UseCases.refuses_the_wizard),
+    "is busy": Sentence(lambda u, said: u.is_busy(said.lasting(BUSY_FOR)), _FOR),
+    "offline": Sentence(lambda u, said: u.goes_offline(said.lasting(LONGEST)), _FOR, _FOR),
+    "token expires": _simply(UseCases.token_expires),
+    "somebody uses the app": _simply(UseCases.somebody_uses_the_app),
+    "somebody stops it": _simply(UseCases.somebody_stops_it),
+    "has an update": _simply(UseCases.has_an_update),
+    "upgrades itself": _simply(UseCases.upgrades_itself),
+    "stays stopped after an upgrade": _simply(UseCases.stays_stopped),
+    "reboots": _simply(UseCases.reboots),
+    "certificate replaced": _simply(UseCases.certificate_is_replaced),
+    "another serial": _simply(UseCases.is_another_gateway),
+    "the grid fails": _lasting(UseCases.grid_fails),
+    "the grid returns": _simply(UseCases.grid_returns),
+    "a grid fault appears": _lasting(UseCases.grid_fault_appears),
+    "the grid fault clears": _simply(UseCases.grid_fault_clears),
+    "answers late": Sentence(
+        lambda u, said: u.answers_late(said.reach, seconds=said.by_s(LATE_S)), _REACH | {"by"}
+    ),
+    "applies but answers late": Sentence(
+        lambda u, said: u.applies_but_answers_late(said.reach, seconds=said.by_s(LATE_S)), _REACH | {"by"}
+    ),
+    "slow bytes": Sentence(
+        lambda u, said: u.answers_slowly(said.reach, seconds=said.by_s(BYTE_S)), _REACH | {"by"}
+    ),
+    "resets": _reaching(UseCases.resets),
+    "applies but resets": _reaching(UseCases.applies_but_resets),
+    "truncates": _reaching(UseCases.truncates),
+    "redirects elsewhere": _reaching(UseCases.redirects),
+    "answers html": _reaching(UseCases.answers_html),
+    "answers nonsense": _reaching(UseCases.answers_nonsense),
+    "answers nan": _reaching(UseCases.answers_nan),
+    "answers too much": _reaching(UseCases.answers_too_much),
+    "answers 401": _reaching(UseCases.answers_401),
+    "answers 403": _reaching(UseCases.answers_403),
+    "answers 429": _reaching(UseCases.answers_429),
+    "answers 429 with retry-after": Sentence(
+        lambda u, said: u.answers_429(said.reach, retry_after=True), frozenset({"to", "for"}), _FOR
+    ),
+    "answers 500": _reaching(UseCases.answers_500),
+    "answers 502": _reaching(UseCases.answers_502),
+    "answers 503": _reaching(UseCases.answers_503),
+    "behaves again": _simply(UseCases.behaves_again),
 }
-"""The sentences without a number; "offline for DURATION" is the one with."""
+"""The sentences by their first words. "ignores the next write" takes a number, as in "ignores the next 3 writes"."""
+
+
+def known_sentences() -> list[str]:
+    """Each sentence with what it takes: what is in brackets may be left out."""
+    return [_spelled(words, sentence) for words, sentence in SENTENCES.items()]
+
+
+def _spelled(words: str, sentence: Sentence) -> str:
+    return f"{words}{sentence.grammar} [at HH:MM]"
 
 
 def apply_scenario(device: SimulatedGateway, sentence: str) -> None:
@@ -114,16 +162,32 @@ def apply_scenario(device: SimulatedGateway, sentence: str) -> None:
 
     SimulatorError for a sentence that is not known; it lists those that are.
     """
-    words = " ".join(sentence.lower().split())
-    armed = _AT.fullmatch(words)
-    happen = _meaning(armed[1] if armed else words, sentence)
-    if armed is None:
-        happen(UseCases(device))
+    matched = _SENTENCE.fullmatch(" ".join(sentence.lower().split()))
+    if matched is None:
+        raise _unknown(sentence)
+    words, count = _counted(matched["core"])
+    known = SENTENCES.get(words)
+    said = Said(
+        by=_duration(matched["by"]),
+        reach=Reach(
+            path=matched["to"],
+            lasting=_duration(matched["lasting"]),
+            requests=_requests(matched),
+        ),
+        count=count,
+    )
+    if known is None:
+        raise _unknown(sentence)
+    if not known.needs <= said.parts <= known.takes:
+        raise SimulatorError(f"scenario {sentence!r}: write it as {_spelled(words, known)!r}")
+    if matched["hour"] is None:
+        known.happen(UseCases(device), said)
         return
-    if int(armed[2]) >= 24 or int(armed[3]) >= 60:  # noqa: PLR2004 - hours and minutes
+    hour, minute = int(matched["hour"]), int(matched["minute"])
+    if hour >= 24 or minute >= 60:  # noqa: PLR2004 - hours and minutes
         raise SimulatorError(f"scenario {sentence!r}: there is no such time of day; write it as 16:05")
-    at = next_passing(device.now(), time(int(armed[2]), int(armed[3])), device.zone)
-    device.later(at, lambda: happen(UseCases(device)))
+    at = next_passing(device.now(), time(hour, minute), device.zone)
+    device.later(at, lambda: known.happen(UseCases(device), said))
 
 
 def next_passing(now: datetime, clock_time: time, zone: ZoneInfo) -> datetime:
@@ -135,14 +199,29 @@ def next_passing(now: datetime, clock_time: time, zone: ZoneInfo) -> datetime:
     return datetime.fromtimestamp(at.timestamp(), now.tzinfo)
 
 
-def _meaning(words: str, sentence: str) -> Callable[[UseCases], None]:
-    if words in SENTENCES:
-        return SENTENCES[words]
-    duration = _DURATION.fullmatch(words.removeprefix("offline for "))
-    if words.startswith("offline for ") and duration is not None:
-        lasting = min(int(duration[1]) * UNITS[duration[2]], LONGEST_OFFLINE)
-        return lambda usecases: usecases.goes_offline(lasting)
-    known = ", ".join(f'"{s}"' for s in [*SENTENCES, "offline for 15 minutes"])
-    raise SimulatorError(
-        f'unknown scenario {sentence!r}; the known ones are {known}, each with or without a time such as "at 16:05"'
+def _counted(words: str) -> tuple[str, int]:
+    """The sentence that this is one of, and its number: "ignores the next 3 writes" has one."""
+    counted = re.fullmatch(r"ignores the next (\d{1,6}) writes?", words)
+    return (words, 1) if counted is None else ("ignores the next write", int(counted[1]))
+
+
+def _requests(matched: re.Match[str]) -> int | None:
+    if matched["next"] is not None:
+        return int(matched["next"])
+    return 1 if " for the next request" in matched[0] else None
+
+
+def _duration(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    number = re.sub(r"\D", "", text)
+    unit = text.removeprefix(number).strip()[0]
+    return min(int(number) * UNITS[unit], LONGEST)
+
+
+def _unknown(sentence: str) -> SimulatorError:
+    known = "".join(f"\n  {line}" for line in known_sentences())
+    return SimulatorError(
+        f"unknown scenario {sentence!r}; the known ones are these, where [...] may be left out, DURATION is as 15m or "
+        f"15 minutes, and PATH as /api/operation:{known}"
     )

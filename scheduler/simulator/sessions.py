@@ -39,9 +39,14 @@ class Session:
 
 @dataclass(slots=True)
 class Sessions:
-    """The tokens that this gateway gave out, and the passwords for which it does."""
+    """The tokens that this gateway gave out, and the passwords for which it does.
+
+    ``any_username``: only the password counts; ``bad_login``: what a login with a wrong one is told.
+    """
 
     serial: str = field(repr=False)
+    any_username: bool = False
+    bad_login: str = "bad credentials"
     _by_token: dict[str, Session] = field(default_factory=dict, repr=False)
     _bad_logins: list[datetime] = field(default_factory=list)
     _locked_until: datetime | None = None
@@ -60,20 +65,20 @@ class Sessions:
         """The role for this password; Refusal 401 for a wrong one, 429 after too many of those."""
         if self._locked_until is not None and now < self._locked_until:
             raise refusals.too_many_logins()
-        known = {
-            "": (self.installer_password, Role.INSTALLER),
-            "installer": (self.installer_password, Role.INSTALLER),
-            "customer": (self.customer_password, Role.CUSTOMER),
-        }
-        expected, role = known.get(username, (None, None))
-        if (
-            role is None
-            or expected is None
-            or not secrets.compare_digest(password.encode(), expected.encode())
-        ):
-            self._count_bad_login(now)
-            raise refusals.bad_credentials()
-        return role
+        for user, expected, role in self._known():
+            right = secrets.compare_digest(password.encode(), expected.encode())
+            if right and (self.any_username or user == username):
+                return role
+        self._count_bad_login(now)
+        raise refusals.bad_credentials(self.bad_login)
+
+    def _known(self) -> tuple[tuple[str, str, Role], ...]:
+        """Users, their passwords and roles. The page of later firmware knows more users, but nobody their passwords."""
+        return (
+            ("", self.installer_password, Role.INSTALLER),
+            ("installer", self.installer_password, Role.INSTALLER),
+            ("customer", self.customer_password, Role.CUSTOMER),
+        )
 
     def open(self, role: Role, now: datetime) -> str:
         """A new token: 88 characters, older ones stay good (powerwall2 issue 41)."""

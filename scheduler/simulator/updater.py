@@ -6,13 +6,14 @@ takes is the device's business.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timedelta
 
 CHECKING = "/clear_update_status"
 STAGED = "/update_staged"
 NOTHING = "/update_failed"
 SUCCEEDED = "/update_succeeded"
+UNKNOWN = "/update_unknown"
 NONACTIONABLE = ("nonactionable",)
 
 NOTHING_FOUND = ((CHECKING, timedelta(seconds=20)), (NOTHING, None))
@@ -27,11 +28,18 @@ FOUND = (
 
 @dataclass(slots=True, kw_only=True)
 class Updater:
-    """Where the updater stands is a function of when the last walk began; the last state of a walk stays."""
+    """Where the updater stands is a function of when the last walk began; the last state of a walk stays.
+
+    ``resting`` is where it stands before anybody has looked: that differs by firmware.
+    """
 
     since: datetime
+    resting: InitVar[str] = NOTHING
     available: bool = False
-    _walk: tuple[tuple[str, timedelta | None], ...] = ((NOTHING, None),)
+    _walk: tuple[tuple[str, timedelta | None], ...] = field(init=False)
+
+    def __post_init__(self, resting: str) -> None:
+        self._walk = ((resting, None),)
 
     def check(self, now: datetime) -> None:
         """Look for an update. A look that is still going on goes on."""
@@ -60,7 +68,7 @@ class Updater:
 
     def status(self, now: datetime) -> tuple[str, ...]:
         """The words beside the state. No body of a walk in progress was ever captured: none are said then."""
-        return NONACTIONABLE if self.state(now) in {NOTHING, SUCCEEDED} else ()
+        return NONACTIONABLE if self.state(now) in {NOTHING, SUCCEEDED, UNKNOWN} else ()
 
     def is_working(self, now: datetime) -> bool:
         """Whether a walk is still going on."""

@@ -34,6 +34,29 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
         raise StoreError(f"{path} could not be written: {error.strerror or error}") from error
 
 
+def create(path: Path, content: bytes) -> None:
+    """Make a file that is not there yet, readable by its owner only: with all of its content or not at all.
+
+    Raises StoreError if there is one of that name already, or if it cannot be written. Its folder must be there.
+    """
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(fresh, path)  # unlike a rename, it takes no other file's place
+        fresh.unlink()
+        _sync_directory(path.parent)
+    except FileExistsError as error:
+        raise StoreError(f"{path} is there already, and nothing is written over it") from error
+    except OSError as error:
+        raise StoreError(f"{path} could not be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+
+
 def read(path: Path) -> bytes | None:
     """The file's content, None if there is no such file. Raises StoreError if it is there and cannot be read."""
     try:

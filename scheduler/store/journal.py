@@ -88,13 +88,20 @@ def switches(path: Path, *, last: int | None = None) -> list[dict[str, Any]]:
 
     Reads beside a running daemon and changes nothing.
     """
+    return _newest(path, "SELECT document FROM switch ORDER BY number DESC LIMIT ?", last)
+
+
+def events(path: Path, *, last: int | None = None) -> list[dict[str, Any]]:
+    """The newest ``last`` events, as `switches` gives those."""
+    return _newest(path, "SELECT document FROM event ORDER BY number DESC LIMIT ?", last)
+
+
+def _newest(path: Path, query: str, last: int | None) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            rows = connection.execute(
-                "SELECT document FROM switch ORDER BY number DESC LIMIT ?", (KEPT if last is None else last,)
-            ).fetchall()
+            rows = connection.execute(query, (KEPT if last is None else last,)).fetchall()
         return [json.loads(text) for (text,) in reversed(rows)]
     except (sqlite3.Error, ValueError) as error:
         raise StoreError(f"{path} could not be read: {error}") from error

@@ -1,6 +1,8 @@
 """When we logged in lately, as a file, so that the login budget survives restarts and crash loops.
 
-How many logins are too many is not known here; see `gateway/budget.py`.
+Other commands log in beside the daemon and write to the same file, so it is read anew each time. Two processes that log in
+within the same instant may each overwrite what the other wrote: a login too many, never a storm. How many logins are too
+many is not known here; see `gateway/budget.py`.
 """
 
 from __future__ import annotations
@@ -15,31 +17,39 @@ from scheduler.store import durable
 
 
 class LoginLedger:
-    """A list of instants in a file. ``failed`` is told when the file cannot be read or written."""
+    """A list of instants in a file. ``failed`` is told when the file cannot be read or written.
+
+    What a disk did not take or does not give back, this object still knows.
+    """
 
     def __init__(self, path: Path, failed: Callable[[StoreError], None]) -> None:
         self._path = path
         self._failed = failed
-        self._known: list[datetime] | None = None
+        self._known: list[datetime] = []
+        self._behind = False
 
     def load(self) -> list[datetime]:
-        """The instants noted; what cannot be read counts as none, since forgetting them costs at most a lock-out."""
-        if self._known is None:
-            try:
-                self._known = _read(self._path)
-            except StoreError as error:
-                self._known = []
-                self._failed(error)
+        """The instants noted until now, by whomever; a damaged file counts as none beyond those known here.
+
+        Forgetting them costs at most a lock-out.
+        """
+        try:
+            noted = _read(self._path)
+        except StoreError as error:
+            self._failed(error)
+            return list(self._known)
+        self._known = sorted({*noted, *self._known}) if self._behind else noted
         return list(self._known)
 
     def save(self, instants: list[datetime]) -> None:
         """Note these instants instead; StoreError if the disk does not take them, which this object then still knows."""
-        self._known = list(instants)
+        self._known, self._behind = list(instants), True
         try:
             durable.write(self._path, json.dumps([instant.isoformat() for instant in instants]).encode())
         except StoreError as error:
             self._failed(error)
             raise
+        self._behind = False
 
 
 def _read(path: Path) -> list[datetime]:
@@ -48,7 +58,7 @@ def _read(path: Path) -> list[datetime]:
         return []
     try:
         return [_instant(text) for text in json.loads(content)]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"{path} is damaged and counts as empty") from error
 
 

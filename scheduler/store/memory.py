@@ -16,12 +16,13 @@ from scheduler.store import durable
 from scheduler.store.journal import Journal
 from scheduler.store.logins import LoginLedger
 from scheduler.store.marker import Marker
+from scheduler.store.note import NoteFile
 
 Listener = Callable[[Event], None]
 
 
 class Memory:
-    """Marker, logins, journal and status of one directory. A failure of any of them is told, once for each way.
+    """Marker, logins, a note on the gateway, journal and status of one directory. A failure of any of them is told, once for each way.
 
     What a ``simulated`` gateway leaves is kept apart in a folder of its own: its logins are none of the real one's
     budget, its marks no reason to start a real battery, and its switches no history of the house.
@@ -43,6 +44,7 @@ class Memory:
         kept = self.simulated if simulated else directory
         self._journal_file = kept / "journal.sqlite"
         self.logins = LoginLedger(kept / "logins.json", self.failed)
+        self.note = NoteFile(kept / "gateway.json", self.failed)
         self.marker = Marker(kept / "marker.json", self.failed)
 
     def open_journal(self) -> Journal | None:

@@ -1,0 +1,248 @@
+"""The walk of `doctor`: from the gateway's name to its operation mode, each step with what to do if it fails.
+
+Looks and never writes: no request but readings and one login. A login that stops the battery is undone by `visit`, and
+none is made that could disturb a daemon. How findings are shown is the command's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from scheduler.app.allowance import INSTALLER_ROLE, allowance, role_in_words
+from scheduler.app.approach import Approach
+from scheduler.app.findings import (
+    PASSWORD_PLACES,
+    Finding,
+    Outcome,
+    Report,
+    Said,
+    failed,
+    failed_by,
+    not_tried,
+    passed,
+)
+from scheduler.app.once import policy_of
+from scheduler.app.visit import Visit, visit
+from scheduler.config.configuration import Configuration, GatewaySettings, Secret
+from scheduler.control.agenda import agenda
+from scheduler.control.calloff import CalledOff
+from scheduler.daemon.clock import SystemClock
+from scheduler.daemon.timesync import synchronised
+from scheduler.gateway.habits import habits_of
+from scheduler.model.errors import (
+    GatewayError,
+    NotCapable,
+    Refused,
+    SessionExpired,
+    Standstill,
+    StoreError,
+    Transient,
+)
+
+_BY_HAND = "start it in the gateway's own page, or with `tou-scheduler sitemaster run`"
+
+
+async def examine(
+    configuration: Configuration,
+    directory: Path,
+    *,
+    tell: Callable[[Finding], None],
+    stop: asyncio.Event,
+    vouched: Callable[[], bool | None] = synchronised,
+) -> list[Finding]:
+    """Take all steps, telling each finding as it comes; all of them in the end.
+
+    ``vouched`` says whether the system vouches for its clock, None if it cannot tell. CalledOff once ``stop`` is set;
+    StoreError or SimulatorError if a simulated gateway cannot be started.
+    """
+    clock = SystemClock()
+    report = Report(tell)
+    async with AsyncExitStack() as stack:
+        if configuration.gateway.type == "simulated":
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tou-scheduler-doctor-")))
+            there = await stack.enter_async_context(_simulated(configuration, folder / "gateway"))
+            configuration, directory = replace(configuration, gateway=there), folder / "memory"
+        approach = Approach(configuration.gateway, report, now=clock.now, vouched=vouched)
+        await _unless(stop, approach.walk())
+        await _Inside(configuration, approach, report).walk(directory, stop)
+    return report.findings
+
+
+@asynccontextmanager
+async def _simulated(configuration: Configuration, directory: Path) -> AsyncIterator[GatewaySettings]:
+    """A simulated gateway on a port of its own, and the settings that lead to it: it is met like a real one."""
+    from scheduler.simulator.device import SimulatedGateway
+    from scheduler.simulator.personality import personality
+    from scheduler.simulator.server import serving
+
+    settings = configuration.gateway
+    device = SimulatedGateway(
+        now=SystemClock().now,
+        personality=personality(settings.firmware),
+        zone=configuration.schedule.zone,
+    )
+    installer = settings.username == "installer"
+    sessions = device.sessions
+    password = sessions.installer_password if installer else sessions.customer_password
+    async with AsyncExitStack() as stack:
+        try:
+            served = await stack.enter_async_context(serving(device, directory=directory))
+        except OSError as error:
+            raise StoreError(f"the simulated gateway cannot be kept: {error.strerror or error}") from error
+        yield replace(
+            settings,
+            type="local",
+            host=served.host,
+            port=served.port,
+            server_name="powerwall",
+            certificate=served.certificate,
+            password=Secret(password),
+        )
+
+
+async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:
+    """Have the work done, or CalledOff at once: before the gateway was asked for anything, nothing is owed to it."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        working.cancel()  # of no effect on one that is done
+        await asyncio.wait({working, stopping})
+    if working.cancelled():
+        raise CalledOff(None)
+    working.result()
+
+
+class _Inside:
+    """The steps at a gateway that was recognised: login, role, firmware, what they allow, sitemaster, operation."""
+
+    def __init__(self, configuration: Configuration, approach: Approach, report: Report) -> None:
+        self._configuration = configuration
+        self._settings = configuration.gateway
+        self._approach = approach
+        self._report = report
+
+    async def walk(self, directory: Path, stop: asyncio.Event) -> None:
+        """Take the steps; ``directory`` keeps the count of logins and what is owed to the battery."""
+        if self._approach.greeting is None:
+            self._report.add("login", not_tried("nothing is sent to a gateway whose firmware is not known"))
+            self._close("the gateway has not told its firmware")
+            return
+        try:
+            await visit(self._configuration, directory, self._look_round, stop=stop)
+        except StoreError as error:
+            remedy = "name another folder with --state-dir: no login is made that cannot be noted down"
+            self._report.add("login", failed(str(error), remedy))
+            self._close("nobody is logged in")
+        except GatewayError as error:
+            if self._report.outcome("login") is None:
+                self._report.add("login", failed_by(error))
+                self._close("nobody is logged in")
+            else:
+                says = f"the battery may stand still after our login: {failed_by(error).says}"
+                self._report.add("leaving", failed(says, _BY_HAND))
+
+    def _close(self, reason: str) -> None:
+        """The steps after a login where nothing could be asked any more."""
+        self._report.add("role", not_tried(reason))
+        self._report.add("firmware", self._approach.firmware)
+        for step in ("allowed", "sitemaster", "operation"):
+            self._report.add(step, not_tried(reason))
+
+    async def _look_round(self, guest: Visit) -> None:
+        try:
+            with suppress(Transient, SessionExpired, NotCapable):  # the login meets it, too
+                await guest.session.identify()
+        except Refused as error:  # another gateway, or one that has refused the password too often
+            self._report.add("login", failed_by(error))
+            self._close("nothing more is sent until that is mended")
+            return
+        guest.gateway.exchanges()
+        take = self._report.take
+        logged_in = await take("login", lambda: self._login(guest))
+        role = _role(guest) if logged_in else not_tried("nobody is logged in")
+        self._report.add("role", role)
+        self._report.add("firmware", self._approach.firmware)
+        self._report.add("allowed", self._allowed(guest))
+        await take("sitemaster", lambda: _sitemaster(guest))
+        await take("operation", lambda: self._operation(guest))
+
+    async def _login(self, guest: Visit) -> Said:
+        username = self._settings.username
+        if self._settings.password is None:
+            return failed(f"there is no password for the {username}", f"put it into {PASSWORD_PLACES}")
+        if not guest.may_login:
+            return not_tried(
+                f"a daemon owns the battery, and a login as {username} would stop it for a moment; "
+                "stop the daemon to have it tried"
+            )
+        try:
+            await guest.session.call(_nothing)
+        except Standstill:
+            return not_tried(
+                f"the battery is stopped, and not by us; a login as {username} stops it, too, "
+                "and nobody could tell any more who did"
+            )
+        try:
+            await guest.session.ensure_running()
+        except GatewayError as error:
+            return failed(f"the login stopped the battery, and it may stand still: {error}", _BY_HAND)
+        started = "run_sitemaster" in [step.step for step in guest.gateway.exchanges()]
+        stopped = "; that stopped the battery for a moment, and it runs again" if started else ""
+        return passed(f"as {username}{stopped}")
+
+    def _allowed(self, guest: Visit) -> Said:
+        greeting = self._approach.greeting
+        firmware = "" if greeting is None else greeting.identity.firmware
+        if self._report.outcome("login") is Outcome.FAILED and habits_of(firmware).takes_installer:
+            return not_tried("nobody is logged in, and the role decides it")
+        roles = guest.gateway.roles
+        return allowance(
+            firmware,
+            installer=INSTALLER_ROLE in roles if roles else self._settings.username == "installer",
+        )
+
+    async def _operation(self, guest: Visit) -> Said:
+        try:
+            found = await guest.gateway.read()
+        except SessionExpired:
+            return not_tried("it is told only to somebody who is logged in")
+        now = SystemClock().now()
+        segment = agenda(policy_of(self._configuration), now).coarse.at(now)
+        otherwise = segment.otherwise()
+        other = "" if otherwise is None else f", or where its `if` is false for {otherwise.spoken().setpoint}"
+        return passed(f"the gateway has {found}; the plan asks for {segment.spoken().setpoint} now{other}")
+
+
+async def _sitemaster(guest: Visit) -> Said:
+    try:
+        running = await guest.gateway.is_running()
+    except SessionExpired:
+        return not_tried("this firmware tells it only to somebody who is logged in")
+    if running:
+        return passed("the battery is in service")
+    if not guest.alone:
+        return failed(
+            "the battery is out of service; the daemon's login may have stopped it a moment ago",
+            f"run this again in a minute; if it stays so, somebody else stopped it: {_BY_HAND}",
+        )
+    return failed(
+        "the battery is out of service, and not by us: somebody may be working on it",
+        f"when the work is done, {_BY_HAND}",
+    )
+
+
+def _role(guest: Visit) -> Said:
+    roles = guest.gateway.roles
+    return passed(role_in_words(roles) if roles else "the gateway named none")
+
+
+async def _nothing() -> None:
+    """What is asked when only the login is wanted."""

@@ -1,0 +1,126 @@
+"""What `doctor` finds: one finding a step, how it is come by, and what to do about it. No step is known here."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from scheduler.gateway.reach import NoWay
+from scheduler.model.errors import BadCredentials, GatewayError, Refused, Throttled, Unsteady
+
+PASSWORD_PLACES = "TOU_GATEWAY__PASSWORD, or a Docker secret or systemd credential called gateway_password"  # noqa: S105 - where one is put, not what it is
+
+
+class Outcome(StrEnum):
+    """How a step went."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_TRIED = "not_tried"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """How a step went and what there is to say of it, in a sentence; ``remedy`` for one that failed.
+
+    ``ms`` where the step took its time earlier than when it was told.
+    """
+
+    outcome: Outcome
+    says: str
+    remedy: str | None = None
+    ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One step of the walk. ``ms`` is how long it took, None for one that was not tried."""
+
+    step: str
+    outcome: Outcome
+    ms: int | None
+    says: str
+    remedy: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The public form, for other programs."""
+        return asdict(self)
+
+
+def passed(says: str, *, ms: int | None = None) -> Said:
+    """A step that went well."""
+    return Said(outcome=Outcome.PASSED, says=says, ms=ms)
+
+
+def failed(says: str, remedy: str, *, ms: int | None = None) -> Said:
+    """A step that did not go well, and what to do about it."""
+    return Said(outcome=Outcome.FAILED, says=says, remedy=remedy, ms=ms)
+
+
+def not_tried(reason: str) -> Said:
+    """A step that could not be taken, or was better not."""
+    return Said(outcome=Outcome.NOT_TRIED, says=reason)
+
+
+def failed_by(error: GatewayError, *, ms: int | None = None) -> Said:
+    """A step that ended in this error."""
+    says = str(error.args[0]) if error.args else type(error).__name__
+    return failed(says, _remedy(error), ms=ms)
+
+
+class Report:
+    """The findings in their order, each told as it comes. A step that ends in an error of the gateway's has failed."""
+
+    def __init__(self, tell: Callable[[Finding], None]) -> None:
+        self.findings: list[Finding] = []
+        self._tell = tell
+
+    async def take(
+        self, step: str, work: Callable[[], Awaitable[Said]], *, unless: str | None = None
+    ) -> bool:
+        """Take a step and tell how it went; whether it went well. ``unless`` is why it is not even tried."""
+        if unless is not None:
+            self.add(step, not_tried(unless))
+            return False
+        began_s = time.perf_counter()
+        try:
+            said = await work()
+        except GatewayError as error:
+            said = failed_by(error)
+        self.add(step, said, ms=since_ms(began_s))
+        return said.outcome is Outcome.PASSED
+
+    def add(self, step: str, said: Said, *, ms: int = 0) -> None:
+        """Tell how a step went, which took ``ms`` unless it says otherwise."""
+        took = None if said.outcome is Outcome.NOT_TRIED else ms if said.ms is None else said.ms
+        finding = Finding(step=step, outcome=said.outcome, ms=took, says=said.says, remedy=said.remedy)
+        self.findings.append(finding)
+        self._tell(finding)
+
+    def outcome(self, step: str) -> Outcome | None:
+        """How a step went; None if it was not come to."""
+        return next((finding.outcome for finding in self.findings if finding.step == step), None)
+
+
+def since_ms(began_s: float) -> int:
+    """Milliseconds since then, by the clock of `time.perf_counter`."""
+    return round((time.perf_counter() - began_s) * 1000)
+
+
+def _remedy(error: GatewayError) -> str:
+    if isinstance(error, BadCredentials):
+        return (
+            f"correct gateway.username or the password ({PASSWORD_PLACES}); the installer's is S and the gateway's "
+            "serial number unless somebody changed it; after three refusals in a row nothing more is sent"
+        )
+    if isinstance(error, Refused | NoWay):
+        return error.remedy
+    if isinstance(error, Throttled):
+        return f"log in nowhere for {math.ceil(error.silence_s / 60)} min, then run this again"
+    if isinstance(error, Unsteady):
+        return "run this again in a minute"
+    return "run this again in a minute; if it stays so, check gateway.host, then restart the gateway"

@@ -1,0 +1,127 @@
+"""`doctor`: walk from the gateway's name to its operation mode, and say at each step what to do if it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from scheduler.cli.common import (
+    ConfigOption,
+    Exit,
+    JsonOption,
+    StateOption,
+    config_path,
+    fail,
+    fail_for,
+    load_or_fail,
+    print_json,
+    state_dir,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scheduler.app.findings import Finding
+    from scheduler.config.configuration import Configuration
+
+_SIGNS = {"passed": ("✓", "+", typer.colors.GREEN), "failed": ("✗", "x", typer.colors.RED)}
+_NO_SIGN = ("–", "-", typer.colors.BRIGHT_BLACK)  # noqa: RUF001 - a dash, and meant as one
+_COLUMNS = 100
+_INDENT = " " * 26
+
+
+def doctor(*, config: ConfigOption = None, state: StateOption = None, json: JsonOption = False) -> None:
+    """Check the way to the gateway, step by step, and say what to do about each one that fails. Writes nothing."""
+    from scheduler.control.calloff import CalledOff
+    from scheduler.daemon import process
+    from scheduler.model.errors import SchedulerError
+    from scheduler.observe.logs import configure
+
+    configuration = load_or_fail(config_path(config))
+    configure()
+
+    def show(finding: Finding) -> None:
+        print(shown(finding), flush=True)
+
+    try:
+        findings = process.run(_examine(configuration, state_dir(state), (lambda _: None) if json else show))
+    except CalledOff as error:
+        if error.left is not None:
+            fail(f"called off; the battery may stand still: {error.left}", Exit.UNREACHABLE)
+        fail("called off before the last step; nothing was changed", Exit.NO)
+    except SchedulerError as error:
+        fail_for(error)
+    if json:
+        print_json(document(findings))
+    raise typer.Exit(Exit.NO if _failures(findings) else Exit.FINE)
+
+
+async def _examine(
+    configuration: Configuration, directory: Path, tell: Callable[[Finding], None]
+) -> list[Finding]:
+    """Until done, or until a signal calls it off: then the battery is put back into service first."""
+    from scheduler.app.doctor import examine
+
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    return await examine(configuration, directory, tell=tell, stop=stop)
+
+
+def document(findings: list[Finding]) -> dict[str, Any]:
+    """The findings for other programs."""
+    return {
+        "schema": "tou-scheduler/doctor",
+        "version": 1,
+        "findings": [finding.document() for finding in findings],
+        "verdict": "trouble" if _failures(findings) else "fine",
+    }
+
+
+def shown(finding: Finding) -> str:
+    """One finding for a person: sign, step, time, a sentence, and what to do if it failed. Colour only on a terminal."""
+    terminal = sys.stdout.isatty()
+    fancy, plain, colour = _SIGNS.get(finding.outcome, _NO_SIGN)
+    sign = fancy if _can_say(fancy) else plain
+    took = "" if finding.ms is None else f"{finding.ms} ms"
+    columns = max(shutil.get_terminal_size((_COLUMNS, 24)).columns if terminal else _COLUMNS, 60)
+    lines = textwrap.wrap(
+        f"{finding.step:<12} {took:>9}  {finding.says}",
+        columns,
+        initial_indent="  ",
+        subsequent_indent=_INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    if finding.remedy is not None:
+        lines += textwrap.wrap(
+            f"do: {finding.remedy}",
+            columns,
+            initial_indent=_INDENT,
+            subsequent_indent=_INDENT + "    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    if terminal and not os.environ.get("NO_COLOR"):
+        sign = typer.style(sign, fg=colour)
+    return "\n".join([sign + lines[0][1:], *lines[1:]])
+
+
+def _can_say(sign: str) -> bool:
+    try:
+        sign.encode(sys.stdout.encoding or "ascii")
+    except UnicodeError:
+        return False
+    return True
+
+
+def _failures(findings: list[Finding]) -> int:
+    return sum(finding.outcome == "failed" for finding in findings)

@@ -1,0 +1,72 @@
+"""Whether the system says that its clock is right: asked of systemd's marker, else of the kernel. Reads no clock itself.
+
+A clock that nobody disciplines may be days off on a machine without a battery for it. What is done about it is not
+decided here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+MARKER = Path("/run/systemd/timesync/synchronized")
+"""Touched by systemd-timesyncd once it has set the clock (systemd-timesyncd.service(8))."""
+
+MOST_ERROR_S = 16.0
+"""The kernel's own limit: a clock that nobody disciplines says this (NTP_PHASE_LIMIT, adjtimex(2))."""
+
+_TIME_ERROR = 5
+_STA_UNSYNC = 0x0040
+
+
+class _Timex(ctypes.Structure):
+    """The beginning of struct timex of adjtimex(2), and room for the rest, which differs between machines."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_byte * 512),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """What adjtimex(2) said: its ``state``, the ``status`` bits, and how far off the clock may be, in seconds."""
+
+    state: int
+    status: int
+    error_s: float
+
+    @property
+    def synchronised(self) -> bool:
+        """Whether somebody keeps this clock, and kept it lately."""
+        kept = self.state != _TIME_ERROR and not self.status & _STA_UNSYNC
+        return kept and self.error_s < MOST_ERROR_S
+
+
+def ask_kernel() -> Kernel | None:
+    """What the kernel says of its clock; None where it may not be asked (a systemd filter, a container) or cannot be."""
+    try:
+        library = ctypes.CDLL(None, use_errno=True)
+        timex = _Timex()  # modes 0: only asks
+        state = library.adjtimex(ctypes.byref(timex))
+    except (OSError, AttributeError):
+        return None
+    if state < 0:
+        return None
+    return Kernel(state=state, status=timex.status, error_s=timex.maxerror / 1e6)
+
+
+def synchronised(marker: Path = MARKER, kernel: Callable[[], Kernel | None] = ask_kernel) -> bool | None:
+    """Whether the system's clock is synchronised; None if nobody here can tell."""
+    if os.path.lexists(marker):
+        return True
+    said = kernel()
+    return None if said is None else said.synchronised

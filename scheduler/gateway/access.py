@@ -1,0 +1,219 @@
+"""Access to one gateway: the connection, the session with its login, and what forbids either.
+
+Every request goes through `Access.exchange`, which asks the latches first and leaves a step for the evidence. What is
+asked for and what an answer holds is `local.py`'s. Tokens and passwords stay in here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from scheduler.gateway import calls, wire
+from scheduler.gateway.answers import Standing, error_of
+from scheduler.gateway.budget import LoginBudget
+from scheduler.gateway.calls import Call
+from scheduler.gateway.http import Connection
+from scheduler.gateway.latch import PasswordLatch, SerialLatch
+from scheduler.gateway.note import Notebook
+from scheduler.gateway.pin import Endpoint
+from scheduler.model.errors import BadCredentials, NotCapable, SessionExpired, Unsteady
+from scheduler.model.evidence import Step
+
+_STEPS_KEPT = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Who logs in. ``force_sm_off`` asks the gateway to stop the battery for it even while power flows."""
+
+    username: str
+    password: str | None = field(repr=False)
+    email: str = field(default="", repr=False)
+    force_sm_off: bool = False
+
+
+@dataclass(slots=True)
+class _Session:
+    """A token, and whether any answer came of it yet."""
+
+    token: str = field(repr=False)
+    roles: tuple[str, ...] = ()
+    proven: bool = False
+
+
+class Access:
+    """The way in to a gateway. One task at a time may use it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        *,
+        budget: LoginBudget,
+        notebook: Notebook,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._connection = connection
+        self._credentials = credentials
+        self._budget = budget
+        self._now = now
+        secret = (credentials.username, credentials.password or "")
+        self._password = PasswordLatch(notebook, endpoint, secret, now)
+        self._serial = SerialLatch(notebook, endpoint)
+        self._session: _Session | None = None
+        self._denied: set[str] = set()
+        self._steps: deque[Step] = deque(maxlen=_STEPS_KEPT)
+
+    @property
+    def has_session(self) -> bool:
+        """Whether there is a token that was not refused yet."""
+        return self._session is not None
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that the gateway gave our login, in its own words; none without a session."""
+        return () if self._session is None else self._session.roles
+
+    @property
+    def username(self) -> str:
+        """As whom we log in."""
+        return self._credentials.username
+
+    async def status(self) -> bytes:
+        """GET /api/status, without the token; IdentityChanged if another gateway answers than the one that is known."""
+        body = await self.exchange(calls.STATUS, token=None)
+        self._serial.meet(wire.din(body))
+        return body
+
+    async def login(self, *, repair: bool) -> None:
+        """POST /api/login/Basic, within the budget (``repair``: a little beyond it, to start the battery again).
+
+        BadCredentials three times in a row ends all requests.
+        """
+        credentials = self._credentials
+        if credentials.password is None:
+            raise BadCredentials("there is no password to log in with", remedy="set TOU_GATEWAY__PASSWORD")
+        self._hold(calls.LOGIN)
+        self._budget.spend(self._now(), repair=repair)
+        body = wire.login_body(
+            username=credentials.username,
+            password=credentials.password,
+            email=credentials.email,
+            force_sm_off=credentials.force_sm_off,
+        )
+        self._session = None
+        try:
+            answer = await self.exchange(calls.LOGIN, token=None, body=body)
+        except BadCredentials:
+            self._password.refused()
+            raise
+        except Unsteady:  # too busy to look at the password: no login
+            self._budget.refund()
+            raise
+        self._password.accepted()
+        self._session = _Session(wire.token(answer), wire.roles(answer))
+
+    async def ask(self, call: Call, body: Mapping[str, Any] | None = None) -> bytes:
+        """A call within the session, if there is one; SessionExpired has dropped it."""
+        session = self._session
+        try:
+            answer = await self.exchange(call, token=session.token if session else None, body=body)
+        except SessionExpired:
+            self._drop(session, call)
+            raise
+        except NotCapable:
+            if session is None or call.step in self._denied or not await self._is_dead(session):
+                raise
+            self._drop(session, call)
+            raise SessionExpired("the gateway no longer knows our session (403)") from None
+        if session is not None:
+            session.proven = True
+        self._denied.discard(call.step)
+        return answer
+
+    async def look(self, call: Call) -> bytes:
+        """`ask` for a person who reads one call after the other: a 403 of one of them does not cost the session.
+
+        It may be the role's fault or a dead token's, and a session that lives is kept for the calls that follow.
+        """
+        session = self._session
+        try:
+            return await self.exchange(call, token=session.token if session else None)
+        except SessionExpired:
+            forbidden = self._steps[-1].status == HTTPStatus.FORBIDDEN
+            if session is None or not forbidden or call == calls.UPDATE or await self._is_dead(session):
+                self._drop(session, call)
+                raise
+            raise NotCapable(
+                f"the gateway does not let this login do {call} (403)",
+                remedy="the installer's login may, where the gateway lets one in",
+            ) from None
+
+    def forget(self) -> None:
+        """Use the token no more: it was given back."""
+        self._session = None
+
+    def _drop(self, session: _Session | None, call: Call) -> None:
+        self._session = None
+        if session is not None:
+            self._denied.add(call.step)
+
+    async def _is_dead(self, session: _Session) -> bool:
+        """Whether the 403 that just came may be the token's fault: an old gateway says 403 to a dead one as well.
+
+        Where most calls are open, a token can die unnoticed until a write. The update status wants a login on every
+        firmware since 1.25 and no special role, so it tells the two apart.
+        """
+        if self._steps[-1].status != HTTPStatus.FORBIDDEN:
+            return False
+        try:
+            await self.exchange(calls.UPDATE, token=session.token)
+        except (SessionExpired, NotCapable):
+            return True
+        return False
+
+    async def exchange(
+        self, call: Call, *, token: str | None, body: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """One request; the body of its answer, or the error that it is. Either leaves a step for the evidence."""
+        self._hold(call)
+        began_s = time.perf_counter()
+        status: int | None = None
+        try:
+            answer = await self._connection.exchange(
+                call.method, call.path, token=token, body=body, limit_bytes=call.limit_bytes
+            )
+            status = answer.status
+        finally:
+            took_ms = round((time.perf_counter() - began_s) * 1000)
+            self._steps.append(Step(step=call.step, status=status, ms=took_ms))
+        error = error_of(answer, call, self._standing(call, token))
+        if error is not None:
+            raise error
+        return answer.body
+
+    def exchanges(self) -> tuple[Step, ...]:
+        """The exchanges since this was last asked, at most the last 200; forgotten once told."""
+        steps = tuple(self._steps)
+        self._steps.clear()
+        return steps
+
+    def _standing(self, call: Call, token: str | None) -> Standing:
+        if token is None or self._session is None:
+            return Standing.STRANGER
+        if call.step in self._denied:
+            return Standing.DENIED
+        return Standing.PROVEN if self._session.proven else Standing.NEW
+
+    def _hold(self, call: Call) -> None:
+        """Raise what forbids this call: it is not sent."""
+        self._password.hold()
+        if call != calls.STATUS:  # which carries no secret, and tells when the known gateway is back
+            self._serial.hold()

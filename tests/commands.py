@@ -1,0 +1,42 @@
+"""Commands run within this process: quicker than a process each, and the same from the words on. No tests here."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import chdir
+from dataclasses import dataclass
+from pathlib import Path
+
+from processes import PASSWORD
+from typer.testing import CliRunner
+
+from scheduler.cli import build
+
+INSTALLER = {"TOU_GATEWAY__USERNAME": "installer", "TOU_GATEWAY__PASSWORD": PASSWORD}
+CUSTOMER = {"TOU_GATEWAY__USERNAME": "customer", "TOU_GATEWAY__PASSWORD": "56789"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """How a command ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*words: str, cwd: Path, typed: str | None = None, **environ: str) -> Done:
+    """Run the command with these words in a folder. A bug ends the test, as it would end the program."""
+    handlers = logging.getLogger().handlers
+    try:
+        with chdir(cwd):
+            result = CliRunner().invoke(
+                build(),
+                list(words),
+                env={"STATE_DIRECTORY": None, "TOU_CONFIG": None, **environ},
+                input=typed,
+                catch_exceptions=False,
+            )
+    finally:
+        logging.getLogger().handlers = handlers
+    return Done(returncode=result.exit_code, stdout=result.stdout, stderr=result.stderr)

@@ -1,0 +1,373 @@
+"""What ends all requests until a person has acted, over restarts: a refused password, and another serial number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_gateway import NOW, PASSWORD, TOKEN, Fake, gateway_of, write
+from processes import site
+
+from scheduler.gateway.local import LocalGateway
+from scheduler.gateway.note import NoNote, Notebook
+from scheduler.model.errors import BadCredentials, IdentityChanged, SessionExpired, StoreError
+from scheduler.store.note import NoteFile
+
+LOGIN = "POST /api/login/Basic"
+SALT = "5a" * 16
+"""A salt under which the passwords and serial numbers below have checks that differ, as 255 of 256 do."""
+OTHER = "ST987654321"
+DIN = "1232100-00-E--TG118123456789"
+OTHER_DIN = "1232100-00-E--TG118987654321"
+
+
+class Now:
+    """A clock for the gateway."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def __call__(self) -> Any:
+        """The time on it."""
+        return self.at
+
+
+def unexpected(error: StoreError) -> None:
+    """Memory does not fail in these tests."""
+    pytest.fail(str(error))
+
+
+@pytest.fixture
+def note(tmp_path: Path) -> NoteFile:
+    """A note in a file, with a known salt."""
+    path = tmp_path / "gateway.json"
+    path.write_text(json.dumps({"salt": SALT}))
+    return NoteFile(path, unexpected)
+
+
+async def refused(note: NoteFile, times: int = 3, *, clock: Now | None = None, **given: Any) -> Fake:
+    """A gateway that refused our password so many times, each time to a new process."""
+    clock, fake = clock or Now(), Fake()
+    fake.says("POST", "/api/login/Basic", 401)
+    for _ in range(times):
+        gateway = gateway_of(fake, now=clock, note=note, **given)
+        with pytest.raises(BadCredentials, match="does not know this password"):
+            await gateway.login()
+        await gateway.close()
+    return fake
+
+
+async def test_three_refusals_outlast_a_restart(note: NoteFile) -> None:
+    """Three processes, one refusal each: the fourth sends nothing, and says the same with the remedy."""
+    fake = await refused(note)
+    sent = len(fake.requests)
+    gateway = gateway_of(fake, note=note)
+
+    for call in (LocalGateway.login, LocalGateway.identify, LocalGateway.read, write):
+        with pytest.raises(
+            BadCredentials, match=r"3 times.*correct gateway\.username.*nothing else is needed"
+        ):
+            await call(gateway)
+    await gateway.close()
+
+    assert sent == 3
+    assert len(fake.requests) == 3
+
+
+@pytest.mark.parametrize("given", [{"password": OTHER}, {"username": "customer"}])
+async def test_another_secret_is_tried_at_once(note: NoteFile, given: dict[str, str]) -> None:
+    """After the password or the user was corrected nothing else is needed: no file to remove, no time to wait."""
+    fake = await refused(note)
+    fake.odd.clear()
+    gateway = gateway_of(fake, note=note, **given)
+
+    await gateway.login()
+    await gateway.close()
+
+    assert gateway.has_session
+    assert "refused_password" not in note.load()
+
+
+async def test_a_day_later_one_login_probes(note: NoteFile) -> None:
+    """A gateway whose password was set to ours meanwhile is found within a day; one refusal ends it for another day."""
+    clock = Now()
+    fake = await refused(note, clock=clock)
+    for hours, tried in ((23.9, 3), (0.2, 4), (0.1, 4), (23.8, 4), (0.2, 5)):
+        clock.at += timedelta(hours=hours)
+        gateway = gateway_of(fake, now=clock, note=note)
+        for _ in range(2):
+            with pytest.raises(BadCredentials):
+                await gateway.login()
+        await gateway.close()
+        assert fake.lines.count(LOGIN) == tried
+
+    clock.at += timedelta(hours=24)
+    fake.odd.clear()
+    gateway = gateway_of(fake, now=clock, note=note)
+    await gateway.login()
+    await gateway.close()
+
+    assert gateway.has_session
+
+
+async def test_a_refusal_of_the_future_begins_to_age(note: NoteFile) -> None:
+    """After a clock that ran a year ahead was stepped back, the wait is a day and not a year."""
+    clock = Now()
+    clock.at += timedelta(days=365)
+    fake = await refused(note, clock=clock)
+    clock.at = NOW
+    for hours, tried in ((0, 3), (23, 3), (1, 4)):
+        clock.at += timedelta(hours=hours)
+        gateway = gateway_of(fake, now=clock, note=note)
+        with pytest.raises(BadCredentials):
+            await gateway.login()
+        await gateway.close()
+        assert fake.lines.count(LOGIN) == tried
+
+
+async def test_only_refusals_in_a_row_count_over_restarts(note: NoteFile) -> None:
+    """A login that went well forgives the refusals before it."""
+    fake = await refused(note, 2)
+    fake.odd.clear()
+    clock = Now()
+    clock.at += timedelta(minutes=10)
+    gateway = gateway_of(fake, now=clock, note=note)
+    await gateway.login()
+    await gateway.close()
+
+    await refused(note, 2, clock=clock)
+    fake = Fake()
+    gateway = gateway_of(fake, note=note)
+    await gateway.login()
+    await gateway.close()
+
+    assert gateway.has_session
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        3,
+        [],
+        {},
+        {"check": 1, "times": 3},
+        {"check": "1", "times": 3, "last": NOW.isoformat()},
+        {"check": 1, "times": "3", "last": NOW.isoformat()},
+        {"check": 1, "times": 3, "last": "soon"},
+        {"check": 1, "times": 3, "last": "2026-07-01T07:55:00"},
+        {"check": 1, "times": 3, "last": 5},
+    ],
+)
+async def test_a_note_that_makes_no_sense_counts_as_none(note: NoteFile, entry: object) -> None:
+    """Whatever stands where the refusals are kept, a login is possible unless it is exactly what we write."""
+    check = Notebook(note).check("refused_password", "powerwall:443", "installer", PASSWORD)
+    if isinstance(entry, dict) and entry.get("check") == 1:
+        entry = entry | {"check": check}
+    note.save({"salt": SALT, "refused_password": entry, "gateway": entry})
+    gateway = gateway_of(Fake(), note=note)
+
+    await gateway.identify()
+    await gateway.login()
+    await gateway.close()
+
+    assert gateway.has_session
+
+
+@pytest.mark.parametrize("salt", [None, 5, "", "5a", "zz" * 16])
+def test_a_salt_that_is_none_is_replaced_for_good(note: NoteFile, salt: object) -> None:
+    """A new salt is made once and kept, so that the same secret has the same check from then on."""
+    note.save({"salt": salt})
+
+    first = Notebook(note).check("x", PASSWORD)
+
+    assert len(bytes.fromhex(note.load()["salt"])) == 16
+    assert Notebook(note).check("x", PASSWORD) == first
+
+
+async def test_the_note_gives_no_secret_away(note: NoteFile, tmp_path: Path) -> None:
+    """Of password and serial number 8 bits each are kept, under one salt that never changes, and nothing more."""
+    fake = await refused(note)
+    fake.says("GET", "/api/status", 200, json.dumps({"version": "21.39.1", "din": DIN}).encode())
+    gateway = gateway_of(fake, note=NoNote())  # to learn the serial number without the latch
+    await gateway.identify()
+    await gateway.close()
+    other = gateway_of(fake, password=OTHER, note=note)
+    await other.identify()
+    await other.close()
+
+    content = note.load()
+    assert content["salt"] == SALT
+    assert set(content["refused_password"]) == {"check", "times", "last"}
+    assert set(content["gateway"]) == {"certificate", "check"}
+    assert all(0 <= content[name]["check"] <= 255 for name in ("refused_password", "gateway"))
+    said = (tmp_path / "gateway.json").read_text()
+    for secret in (PASSWORD, PASSWORD[-5:], DIN, DIN[-5:]):
+        assert secret not in said
+
+
+def test_a_changed_secret_is_noticed_nearly_always() -> None:
+    """Of a thousand other passwords a few at most have the same check, which is what a thief would have to try."""
+    notebook = Notebook(NoNote())
+    check = notebook.check("refused_password", "powerwall:443", "installer", PASSWORD)
+
+    same = sum(
+        notebook.check("refused_password", "powerwall:443", "installer", f"ST{n}") == check
+        for n in range(1000)
+    )
+
+    assert same < 20
+
+
+def test_once_sends_no_refused_password_a_fourth_time(tmp_path: Path) -> None:
+    """As people meet it: a third refusal, a run that asks nothing, and then the right password simply works."""
+    with site(tmp_path) as home:
+        (tmp_path / "state").mkdir()
+        note = NoteFile(tmp_path / "state" / "gateway.json", unexpected)
+        note.save({"salt": SALT})
+        checks = {
+            word: Notebook(note).check("refused_password", f"127.0.0.1:{home.port}", "installer", word)
+            for word in (PASSWORD, "wrong", "worse")
+        }
+        wrong = next(word for word in ("wrong", "worse") if checks[word] != checks[PASSWORD])
+        entry = {"check": checks[wrong], "times": 2, "last": NOW.isoformat()}
+        note.save({"salt": SALT, "refused_password": entry})
+        words = ("once", "--state-dir", "state", "--json")
+        runs = [home.run(*words, TOU_GATEWAY__PASSWORD=wrong) for _ in range(2)]
+        right = home.json("once", "--state-dir", "state")
+
+    third, fourth = (json.loads(run.stdout) for run in runs)
+    assert [run.returncode for run in runs] == [5, 5]
+    assert "login" in [step["step"] for step in third["steps"]]
+    assert fourth["steps"] == []
+    assert "3 times" in fourth["message"]
+    assert right["verdict"] == "verified"
+
+
+# Another serial number behind the certificate that was trusted.
+
+
+def says_din(fake: Fake, din: str | None) -> None:
+    """From now on the gateway says this serial number, or none."""
+    status = {"version": "21.39.1 7759c368"} | ({} if din is None else {"din": din})
+    fake.says("GET", "/api/status", 200, json.dumps(status).encode())
+
+
+async def test_another_serial_number_gets_no_credentials(note: NoteFile) -> None:
+    """Neither the password nor the token is sent any more, and the sentence tells how to accept it, without the number."""
+    fake = Fake()
+    gateway = gateway_of(fake, note=note)
+    says_din(fake, DIN)
+    await gateway.identify()
+    await gateway.login()
+    sent = len(fake.requests)
+    says_din(fake, OTHER_DIN)
+
+    for call in (LocalGateway.identify, LocalGateway.login, LocalGateway.read, write):
+        with pytest.raises(IdentityChanged, match=r"trust --replace.*gateway\.json") as caught:
+            await call(gateway)
+        assert OTHER_DIN[-5:] not in str(caught.value)
+        assert DIN[-5:] not in str(caught.value)
+    await gateway.close()
+
+    assert len(fake.requests) == sent + 1
+    assert TOKEN not in str(fake.requests[-1].headers)
+
+
+async def test_the_known_gateway_is_taken_again_when_it_is_back(note: NoteFile) -> None:
+    """It is looked at with a call that carries no secret; once the known serial number answers, all goes on."""
+    fake = Fake()
+    gateway = gateway_of(fake, note=note)
+    says_din(fake, DIN)
+    await gateway.identify()
+    says_din(fake, OTHER_DIN)
+    with pytest.raises(IdentityChanged):
+        await gateway.identify()
+    says_din(fake, None)
+    await gateway.identify()
+    with pytest.raises(IdentityChanged):
+        await gateway.login()
+    says_din(fake, DIN)
+    await gateway.identify()
+    await gateway.login()
+    await gateway.close()
+
+    assert gateway.has_session
+
+
+async def test_firmware_that_says_no_serial_number_is_taken_as_it_is(note: NoteFile) -> None:
+    """Up to 1.50 there is none: the certificate is the proof, and nothing is noted."""
+    fake = Fake()
+    gateway = gateway_of(fake, note=note)
+    says_din(fake, None)
+    await gateway.identify()
+    await gateway.login()
+    await gateway.close()
+
+    assert "gateway" not in note.load()
+
+
+def removed(note: NoteFile) -> None:
+    """A person removes the file, as the remedy says."""
+    Path(note.place).unlink()
+
+
+def kept(_: NoteFile) -> None:
+    """Nobody does anything."""
+
+
+@pytest.mark.parametrize(
+    ("act", "fingerprint", "taken"),
+    [(kept, b"\1" * 32, False), (removed, b"\1" * 32, True), (kept, b"\2" * 32, True)],
+    ids=["same certificate", "note removed", "another certificate was trusted"],
+)
+async def test_another_serial_number_is_noticed_over_a_restart(
+    note: NoteFile, act: Callable[[NoteFile], None], fingerprint: bytes, *, taken: bool
+) -> None:
+    """A restart proves nothing; what a person did does: a newly trusted certificate, or the note removed."""
+    fake = Fake()
+    says_din(fake, DIN)
+    first = gateway_of(fake, note=note)
+    await first.identify()
+    await first.close()
+    says_din(fake, OTHER_DIN)
+    act(note)
+    second = gateway_of(fake, note=note, fingerprint=fingerprint)
+
+    if taken:
+        await second.identify()
+        await second.login()
+    else:
+        with pytest.raises(IdentityChanged):
+            await second.identify()
+        with pytest.raises(IdentityChanged):
+            await second.login()
+    await second.close()
+
+    assert second.has_session is taken
+
+
+async def test_an_expired_session_does_not_lead_the_password_to_another_gateway(note: NoteFile) -> None:
+    """Where our token is unknown, a login would follow; before it the gateway is asked who it is."""
+    fake = Fake()
+    says_din(fake, DIN)
+    gateway = gateway_of(fake, note=note)
+    await gateway.identify()
+    await gateway.login()
+    await gateway.read()
+    says_din(fake, OTHER_DIN)
+    fake.says("GET", "/api/operation", 401)
+    with pytest.raises(SessionExpired):
+        await gateway.read()
+
+    with pytest.raises(IdentityChanged):
+        await gateway.identify()
+    with pytest.raises(IdentityChanged):
+        await gateway.login()
+    await gateway.close()
+
+    assert fake.lines.count(LOGIN) == 1
