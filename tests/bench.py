@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from clockwork import VirtualClock
 from scheduler.control.session import Session
 from scheduler.control.switch import Order, Procedure
 from scheduler.gateway.local import Credentials, LocalGateway
+from scheduler.gateway.note import NoNote
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.events import Event
 from scheduler.model.setpoint import Setpoint
@@ -36,16 +38,23 @@ def local(text: str) -> datetime:
 
 
 class Marks(set[str]):
-    """Marks in memory, with everything that happened to them in ``story``."""
+    """Marks in memory, with everything that happened to them in ``story``; ``now`` tells when they are noted."""
 
-    def __init__(self, story: list[str]) -> None:
+    def __init__(self, story: list[str], now: Callable[[], datetime | None] = lambda: None) -> None:
         super().__init__()
         self.story = story
+        self._now = now
+        self._noted: dict[str, datetime | None] = {}
 
     def note(self, mark: str) -> None:
         """Note it."""
         self.story.append(f"note {mark}")
         self.add(mark)
+        self._noted[mark] = self._now()
+
+    def noted_at(self, mark: str) -> datetime | None:
+        """When it was noted last."""
+        return self._noted.get(mark)
 
     def clear(self, mark: str) -> None:  # type: ignore[override]  # the port's word
         """Forget it."""
@@ -72,7 +81,7 @@ class Wire(httpx.AsyncBaseTransport):
     """Takes requests to the simulated gateway, notes each in ``story``, and breaks where told to.
 
     ``breaks`` maps ``METHOD path`` to the error to raise instead of an answer; ``late`` breaks after the gateway has acted;
-    ``answers`` holds answers to give in the gateway's stead, ``first_answers`` those that are given once each; ``then`` is
+    ``hangs`` holds those that are never answered; ``answers`` holds answers to give in the gateway's stead, ``first_answers`` those that are given once each; ``then`` is
     told of each request before it is answered.
     """
 
@@ -82,6 +91,7 @@ class Wire(httpx.AsyncBaseTransport):
         self._story = story
         self.breaks: dict[str, Exception] = {}
         self.late: dict[str, Exception] = {}
+        self.hangs: set[str] = set()
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.first_answers: dict[str, list[tuple[int, bytes]]] = {}
         self.then: Callable[[str], None] = lambda _: None
@@ -93,6 +103,8 @@ class Wire(httpx.AsyncBaseTransport):
         if self._device.offline:
             raise httpx.ConnectError("nobody answers")
         self.then(call)
+        if call in self.hangs:
+            await asyncio.Event().wait()
         if call in self.breaks:
             raise self.breaks[call]
         answer = self.first_answers[call].pop(0) if self.first_answers.get(call) else self.answers.get(call)
@@ -130,7 +142,7 @@ class Bench:
         apply_scenario(self.device, sentence)
 
     def restart(self) -> None:
-        """Lose everything that lives in the process; the marks and the login ledger live on disk."""
+        """Lose everything that lives in the process; the marks, the login ledger and the note live on disk."""
         self.gateway = self._new_gateway()
         self.session = Session(self.gateway, self.clock, self.marks, self.events.append)
 
@@ -150,7 +162,7 @@ def bench(
     device = SimulatedGateway(now=clock.now, zone=LOS_ANGELES, personality=PERSONALITIES[firmware])
     story: list[str] = []
     wire = Wire(device, story)
-    ledger = Ledger()
+    ledger, note = Ledger(), NoNote()
     default = (
         device.sessions.installer_password if username == "installer" else device.sessions.customer_password
     )
@@ -161,12 +173,13 @@ def bench(
             Credentials(username=username, password=password or default, email="me@example.com"),
             ledger=ledger,
             now=clock.now,
+            note=note,
             transport=wire,
         )
 
     events: list[Event] = []
     gateway = new_gateway()
-    marks = Marks(story)
+    marks = Marks(story, clock.now)
     return Bench(
         clock=clock,
         device=device,

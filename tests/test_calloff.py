@@ -101,6 +101,23 @@ async def test_a_login_that_was_cut_off_is_not_taken_for_none() -> None:
     assert b.marks == {MAY_HAVE_STOPPED}
 
 
+async def test_a_mark_that_is_old_is_no_login_that_was_cut_off() -> None:
+    """Called off before any login, with a battery that has run for a minute after the last one: nothing is in doubt."""
+    b = bench()
+    b.marks.note(MAY_HAVE_STOPPED)
+    await b.clock.sleep(61)
+    stop = asyncio.Event()
+    stop.set()
+
+    with pytest.raises(CalledOff) as raised:
+        await unless_called_off(
+            never(), stop, gateway=b.gateway, clock=b.clock, marks=b.marks, tell=b.events.append
+        )
+
+    assert raised.value.left is None
+    assert b.marks == set()
+
+
 async def test_the_end_does_not_wait_for_a_gateway_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A person who said stop gets an end, and the truth about the battery."""
     monkeypatch.setattr(calloff, "RELEASE_S", 0.01)

@@ -149,7 +149,7 @@ def test_other_variables_are_nobody_s_business() -> None:
         ("TOU_GATEWAY__PORT", "high", "expected a whole number, found text"),
         ("TOU_GATEWAY__PORT", "70000", "70000 is more than 65535"),
         ("TOU_GATEWAY__HOST", "http://x", "'http://x' is not a host"),
-        ("TOU_GATEWAY__USERNAME", "root", "unknown username 'root'"),
+        ("TOU_GATEWAY__USERNAME", "root", "unknown username <hidden>"),
         (
             "TOU_GATEWAY__EMAIL",
             f"\n{CANARY}",

@@ -28,6 +28,7 @@ from scheduler.control.calloff import CalledOff
 from scheduler.model.firmware import SIMULATED
 from scheduler.simulator.certificate import kept_certificate
 from scheduler.simulator.mischief import Reach
+from scheduler.simulator.scenario import apply_scenario
 from scheduler.simulator.usecases import UseCases
 from scheduler.store.lock import Lock
 
@@ -107,7 +108,70 @@ async def test_a_battery_that_cannot_be_started_again_is_a_failure(tmp_path: Pat
 
     assert found["login"].outcome is Outcome.FAILED
     assert "stand still" in found["login"].says
+    assert found["role"].says == "Provider_Engineer (the installer)"
+    assert found["allowed"].outcome is Outcome.PASSED
+    assert "our login stopped it" in found["sitemaster"].says
+    assert "sitemaster run" in str(found["sitemaster"].remedy)
     assert "sitemaster run" in str(found["leaving"].remedy)
+
+
+async def test_a_battery_that_starts_when_the_walk_is_over_is_told(tmp_path: Path) -> None:
+    """What the lines above called stopped by us runs in the end, and the last line says so."""
+    async with bench(tmp_path) as it:
+        it.device.mischief.runs_to_forget = 1
+        with pytest.MonkeyPatch.context() as quick:
+            quick.setattr("scheduler.control.session.START_TIMEOUT_S", 0.0)
+            found = await it.examine()
+        assert it.device.obeyed.running
+
+    assert found["sitemaster"].outcome is Outcome.FAILED
+    assert (found["leaving"].outcome, found["leaving"].remedy) == (Outcome.PASSED, None)
+    assert "in service again" in found["leaving"].says
+
+
+async def test_a_login_that_was_cut_off_is_told_at_the_end(tmp_path: Path) -> None:
+    """The login had no answer and may yet be obeyed: the last line says so, and what makes sure."""
+    async with bench(tmp_path) as it:
+        apply_scenario(it.device, "resets to /api/login/Basic")
+        found = await it.examine()
+
+    assert "may yet obey it" in found["leaving"].says
+    assert "sitemaster run" in str(found["leaving"].remedy)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_login_that_opens_nothing_is_a_failure(tmp_path: Path, status: int) -> None:
+    """Where the login was accepted and the operation mode is refused all the same, that is trouble and no dash."""
+    async with bench(tmp_path) as it:
+        apply_scenario(it.device, f"answers {status} to /api/operation")
+        found = await it.examine()
+
+    assert signs(found) == "++++++++++x"
+    assert str(status) in found["operation"].says
+    assert found["operation"].remedy
+
+
+async def test_the_gateway_that_does_not_start_its_wizard_gets_a_remedy(tmp_path: Path) -> None:
+    """It is not tried again here, and the line does not say so; it names the setting that insists."""
+    async with bench(tmp_path) as it:
+        apply_scenario(it.device, "refuses the wizard")
+        login = (await it.examine())["login"]
+
+    assert login.outcome is Outcome.FAILED
+    assert "tried again" not in login.says
+    assert "gateway.force_sm_off: true" in str(login.remedy)
+
+
+@pytest.mark.parametrize(
+    ("username", "default"),
+    [("installer", "S and the gateway's serial number"), ("customer", "last five characters")],
+)
+async def test_what_a_password_is_by_default_is_told(tmp_path: Path, username: str, default: str) -> None:
+    """Who has the wrong one learns what it is unless somebody set another, for the user that logs in."""
+    async with bench(tmp_path, username=username) as it:
+        found = await it.examine(password=Secret("nonsense9"))
+
+    assert default in str(found["login"].remedy)
 
 
 async def test_a_battery_that_somebody_stopped_gets_no_login_that_stops(tmp_path: Path) -> None:
@@ -341,7 +405,9 @@ async def test_a_used_up_budget_is_no_login(tmp_path: Path) -> None:
             await it.examine()
         found = await it.examine()
 
-    assert found["login"].says.startswith("the login budget is used up")
+    assert found["login"].says.startswith(
+        "this program, its daemon and its commands together, has logged in 3 times"
+    )
     assert it.device.requests["POST /api/login/Basic"] == 3
 
 
@@ -455,6 +521,28 @@ def test_the_clock_is_believed_when_somebody_vouches_for_it(
     assert good or "timedatectl" in str(said.remedy)
 
 
+@pytest.mark.parametrize("vouched", [True, False, None])
+def test_the_clock_is_not_judged_by_a_gateway_that_was_not_asked(*, vouched: bool | None) -> None:
+    """Nobody vouches for it, and nothing was there to compare it with: that is no failure of the clock."""
+    said = judge_clock(vouched=vouched, off_s=None, asked=False)
+
+    assert said.outcome is (Outcome.PASSED if vouched else Outcome.NOT_TRIED)
+    assert said.remedy is None
+
+
+async def test_an_unreachable_gateway_leaves_the_clock_open(tmp_path: Path) -> None:
+    """Where the walk ends before the first answer and the system does not vouch, the clock has a dash."""
+    findings = await examine(
+        configured(tmp_path, host="nobody.invalid"),
+        tmp_path / "state",
+        tell=lambda _: None,
+        stop=asyncio.Event(),
+        vouched=lambda: None,
+    )
+
+    assert [finding.outcome for finding in findings if finding.step == "clock"] == [Outcome.NOT_TRIED]
+
+
 async def test_the_gateways_own_clock_is_read(tmp_path: Path) -> None:
     """Where the system does not vouch for its clock, the gateway's answer is compared with it, and its date counts."""
     made = make_certificate()
@@ -504,7 +592,7 @@ def test_a_signal_ends_the_command_at_once(tmp_path: Path) -> None:
             code = process.wait(timeout=60)
 
     assert code == 1
-    assert (tmp_path / "doctor.err").read_text().startswith("error: called off before the last step")
+    assert (tmp_path / "doctor.err").read_text() == "error: called off; nothing was changed\n"
 
 
 class Terminal(io.TextIOWrapper):

@@ -15,6 +15,7 @@ from scheduler.model.errors import (
     Throttled,
     Transient,
     Unsteady,
+    Unwilling,
 )
 
 STATUSES: list[tuple[int, type[GatewayError]]] = [
@@ -147,7 +148,7 @@ async def test_a_read_that_stays_forbidden_costs_one_login_only() -> None:
         (
             500,
             b'{"code":500,"error":"Cannot Start Wizard","message":"Unable to stop sitemaster"}',
-            Unsteady,
+            Unwilling,
             "force_sm_off",
         ),
         (500, b"", Transient, "500"),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.gateway.budget import LoginBudget
+from scheduler.gateway.note import NoNote, Notebook
 from scheduler.model.errors import StoreError, Throttled
 
 START = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -79,8 +80,36 @@ def test_the_time_to_wait_is_exact() -> None:
         budget.spend(START + timedelta(seconds=10))
 
     assert caught.value.silence_s == 290
+    assert str(caught.value) == (
+        "this program, its daemon and its commands together, has logged in 3 times in 5 minutes and waits 290 s, "
+        "so that the gateway does not lock it out"
+    )
     assert not spent(budget, START + timedelta(seconds=299.9))
     assert spent(budget, START + timedelta(seconds=300))
+
+
+@pytest.mark.parametrize(
+    ("past_s", "ahead", "wait_s"),
+    [([], 1, 0), ([0, 0, 0], 1, 0), ([0, 0, 0, 0], 1, 300), ([60, 0, 0, 0], 1, 240), ([0, 0, 0, 0], 0, 0)],
+)
+def test_what_is_left_for_an_undo_is_known_before(past_s: list[int], ahead: int, wait_s: int) -> None:
+    """Two logins beyond the budget are there to start the battery; one that is made first takes its share."""
+    budget = LoginBudget(Ledger([START - timedelta(seconds=past) for past in past_s]))
+
+    assert budget.undo_wait_s(START, ahead=ahead) == wait_s
+
+
+@pytest.mark.parametrize(
+    ("every", "words"),
+    [(timedelta(minutes=6), "10 times in an hour"), (timedelta(hours=0.8), "30 times in a day")],
+)
+def test_the_sentence_names_the_bound_that_is_reached(every: timedelta, words: str) -> None:
+    """Whoever waits an hour, or a day, reads which bound it is."""
+    count = int(words.partition(" ")[0])
+    budget = LoginBudget(Ledger([START - every * (n + 0.5) for n in range(count)]))
+
+    with pytest.raises(Throttled, match=words):
+        budget.spend(START)
 
 
 def test_the_budget_survives_a_restart() -> None:
@@ -126,3 +155,42 @@ def test_a_broken_ledger_neither_blocks_nor_forgets(*, readable: bool, writable:
 
     assert [spent(budget, START + timedelta(seconds=n)) for n in range(5)] == [True, True, True, False, False]
     assert spent(budget, START + timedelta(seconds=301))
+
+
+def refunded(note: NoNote, every: timedelta, lasting: timedelta) -> int:
+    """How many logins leave a new process each time, all of them answered by a gateway too busy to look."""
+    ledger, sent = Ledger(), 0
+    for n in range(int(lasting / every)):
+        budget = LoginBudget(ledger, Notebook(note))
+        if spent(budget, START + every * n):
+            sent += 1
+            budget.refund()
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("every", "lasting", "count"),
+    [
+        (timedelta(seconds=5), timedelta(minutes=5), 10 + 3),
+        (timedelta(seconds=20), timedelta(hours=1), 10 + 10),
+        (timedelta(minutes=5), timedelta(days=1), 30 + 30),
+    ],
+)
+def test_so_many_logins_are_given_back_over_restarts(
+    every: timedelta, lasting: timedelta, count: int
+) -> None:
+    """Ten an hour and thirty a day, whichever process had them: a busy gateway meets no storm of short-lived ones."""
+    assert refunded(NoNote(), every, lasting) == count
+
+
+@pytest.mark.parametrize("entry", [None, 5, {}, {"at": 5}, {"at": [None, "soon", 3, START.isoformat()]}])
+def test_a_note_on_refunds_that_makes_no_sense_is_none(entry: object) -> None:
+    """What cannot be understood of it counts as nothing given back."""
+    note, ledger = NoNote(), Ledger()
+    note.save({"salt": "5a" * 16, "refunded_logins": entry})
+    budget = LoginBudget(ledger, Notebook(note))
+
+    budget.spend(START)
+    budget.refund()
+
+    assert ledger.instants == []

@@ -11,7 +11,7 @@ from tls_peer import LONG_AGO, always, make_certificate, response, serving
 
 from scheduler.gateway import certificate
 from scheduler.gateway.pin import read_fingerprint
-from scheduler.model.errors import Transient
+from scheduler.gateway.reach import NoWay
 
 GATEWAY = make_certificate()
 
@@ -49,20 +49,34 @@ async def test_the_facts_are_those_of_the_certificate() -> None:
 
 
 async def test_nobody_there_is_transient() -> None:
-    """A closed port and an unknown name are said in words."""
+    """A closed port, an unknown name and a port without TLS are told apart, each with what to do."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
-    for host in ("127.0.0.1", "nobody.invalid", "x" * 70):
-        with pytest.raises(Transient, match="cannot be reached"):
+    words = {
+        "127.0.0.1": "refuses the connection",
+        "nobody.invalid": "is unknown here",
+        "x" * 70: "is unknown",
+    }
+    for host, says in words.items():
+        with pytest.raises(NoWay, match=says) as caught:
             await certificate.fetch(host, port, None)
+        assert caught.value.remedy
+    async with await asyncio.start_server(_speak_http, "127.0.0.1", 0) as server:
+        with pytest.raises(NoWay, match="does not speak TLS"):
+            await certificate.fetch("127.0.0.1", server.sockets[0].getsockname()[1], None)
+
+
+def _speak_http(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    writer.close()
 
 
 async def test_a_peer_that_never_begins_is_given_up() -> None:
     """A peer that takes the connection and says nothing is given up at the deadline."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        with pytest.raises(Transient, match=r"no certificate within 0\.2 s"):
+        with pytest.raises(NoWay, match=r"no handshake was over within 0\.2 s"):
             await certificate.fetch("127.0.0.1", port, None, deadline_s=0.2)
 
 

@@ -1,4 +1,4 @@
-"""What ends all requests until a person has acted, over restarts: a refused password, and another serial number."""
+"""What ends requests for longer than a process lives: a refused password, another serial number, the silence after a 429."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from processes import site
 
 from scheduler.gateway.local import LocalGateway
 from scheduler.gateway.note import NoNote, Notebook
-from scheduler.model.errors import BadCredentials, IdentityChanged, SessionExpired, StoreError
+from scheduler.model.errors import (
+    BadCredentials,
+    IdentityChanged,
+    SessionExpired,
+    StoreError,
+    Throttled,
+)
 from scheduler.store.note import NoteFile
 
 LOGIN = "POST /api/login/Basic"
@@ -69,7 +75,7 @@ async def test_three_refusals_outlast_a_restart(note: NoteFile) -> None:
 
     for call in (LocalGateway.login, LocalGateway.identify, LocalGateway.read, write):
         with pytest.raises(
-            BadCredentials, match=r"3 times.*correct gateway\.username.*nothing else is needed"
+            BadCredentials, match=r"3 times.*correct gateway\.username.*within a day at the latest"
         ):
             await call(gateway)
     await gateway.close()
@@ -80,7 +86,7 @@ async def test_three_refusals_outlast_a_restart(note: NoteFile) -> None:
 
 @pytest.mark.parametrize("given", [{"password": OTHER}, {"username": "customer"}])
 async def test_another_secret_is_tried_at_once(note: NoteFile, given: dict[str, str]) -> None:
-    """After the password or the user was corrected nothing else is needed: no file to remove, no time to wait."""
+    """After the password or the user was corrected there is no file to remove and no time to wait."""
     fake = await refused(note)
     fake.odd.clear()
     gateway = gateway_of(fake, note=note, **given)
@@ -89,7 +95,7 @@ async def test_another_secret_is_tried_at_once(note: NoteFile, given: dict[str, 
     await gateway.close()
 
     assert gateway.has_session
-    assert "refused_password" not in note.load()
+    assert [entry["times"] for entry in note.load()["refused_password"].values()] == [3]
 
 
 async def test_a_day_later_one_login_probes(note: NoteFile) -> None:
@@ -155,20 +161,22 @@ async def test_only_refusals_in_a_row_count_over_restarts(note: NoteFile) -> Non
         3,
         [],
         {},
-        {"check": 1, "times": 3},
-        {"check": "1", "times": 3, "last": NOW.isoformat()},
-        {"check": 1, "times": "3", "last": NOW.isoformat()},
-        {"check": 1, "times": 3, "last": "soon"},
-        {"check": 1, "times": 3, "last": "2026-07-01T07:55:00"},
-        {"check": 1, "times": 3, "last": 5},
+        {"check": 3},
+        {"check": [3, NOW.isoformat()]},
+        {"check": {"times": 3}},
+        {"check": {"times": "3", "last": NOW.isoformat()}},
+        {"check": {"times": True, "last": NOW.isoformat()}},
+        {"check": {"times": 3, "last": "soon"}},
+        {"check": {"times": 3, "last": "2026-07-01T07:55:00"}},
+        {"check": {"times": 3, "last": 5}},
     ],
 )
 async def test_a_note_that_makes_no_sense_counts_as_none(note: NoteFile, entry: object) -> None:
     """Whatever stands where the refusals are kept, a login is possible unless it is exactly what we write."""
-    check = Notebook(note).check("refused_password", "powerwall:443", "installer", PASSWORD)
-    if isinstance(entry, dict) and entry.get("check") == 1:
-        entry = entry | {"check": check}
-    note.save({"salt": SALT, "refused_password": entry, "gateway": entry})
+    check = Notebook(note).page().check("refused_password", "powerwall:443", "installer", PASSWORD)
+    if isinstance(entry, dict) and "check" in entry:
+        entry = {str(check): entry["check"]}
+    note.save({"salt": SALT, "refused_password": entry, "gateway": entry, "silence": entry})
     gateway = gateway_of(Fake(), note=note)
 
     await gateway.identify()
@@ -179,14 +187,54 @@ async def test_a_note_that_makes_no_sense_counts_as_none(note: NoteFile, entry: 
 
 
 @pytest.mark.parametrize("salt", [None, 5, "", "5a", "zz" * 16])
-def test_a_salt_that_is_none_is_replaced_for_good(note: NoteFile, salt: object) -> None:
-    """A new salt is made once and kept, so that the same secret has the same check from then on."""
-    note.save({"salt": salt})
+async def test_what_was_checked_under_an_unknown_salt_counts_as_none(note: NoteFile, salt: object) -> None:
+    """Neither refusals nor a serial number can be compared without their salt; a new one is kept with the first entry."""
+    fake = await refused(note)
+    says_din(fake, DIN)
+    clock = Now()
+    clock.at += timedelta(hours=1)
+    note.save({**note.load(), "gateway": {"certificate": (b"\1" * 32).hex(), "check": 300}, "salt": salt})
+    gateway = gateway_of(fake, note=note, now=clock)
 
-    first = Notebook(note).check("x", PASSWORD)
+    await gateway.identify()
+    with pytest.raises(BadCredentials, match="does not know this password"):
+        await gateway.login()
+    await gateway.close()
 
     assert len(bytes.fromhex(note.load()["salt"])) == 16
-    assert Notebook(note).check("x", PASSWORD) == first
+    assert [entry["times"] for entry in note.load()["refused_password"].values()] == [1]
+    assert note.load()["gateway"]["check"] < 256
+
+
+class Slow(NoNote):
+    """A note whose readers see it as it was until `wake`: other processes write in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stale: dict[str, Any] | None = None
+
+    def load(self) -> dict[str, Any]:
+        """What was saved, or what was there before."""
+        return super().load() if self.stale is None else dict(self.stale)
+
+
+async def test_two_processes_that_begin_a_note_at_once_call_no_gateway_another_one() -> None:
+    """The one that wrote last wins with salt and entry together, so that a restart knows the gateway again."""
+    shared, fake = Slow(), Fake()
+    says_din(fake, DIN)
+    first, second = gateway_of(fake, note=shared), gateway_of(fake, note=shared)
+    shared.stale = shared.load()
+    for gateway in (first, second):
+        await gateway.identify()
+        await gateway.close()
+    shared.stale = None
+    third = gateway_of(fake, note=shared)
+
+    identity = await third.identify()
+    await third.close()
+
+    assert identity.firmware.startswith("21.39.1")
+    assert set(shared.load()) == {"salt", "gateway"}
 
 
 async def test_the_note_gives_no_secret_away(note: NoteFile, tmp_path: Path) -> None:
@@ -202,9 +250,10 @@ async def test_the_note_gives_no_secret_away(note: NoteFile, tmp_path: Path) -> 
 
     content = note.load()
     assert content["salt"] == SALT
-    assert set(content["refused_password"]) == {"check", "times", "last"}
+    ((check, entry),) = content["refused_password"].items()
+    assert set(entry) == {"times", "last"}
     assert set(content["gateway"]) == {"certificate", "check"}
-    assert all(0 <= content[name]["check"] <= 255 for name in ("refused_password", "gateway"))
+    assert all(0 <= kept <= 255 for kept in (int(check), content["gateway"]["check"]))
     said = (tmp_path / "gateway.json").read_text()
     for secret in (PASSWORD, PASSWORD[-5:], DIN, DIN[-5:]):
         assert secret not in said
@@ -212,15 +261,119 @@ async def test_the_note_gives_no_secret_away(note: NoteFile, tmp_path: Path) -> 
 
 def test_a_changed_secret_is_noticed_nearly_always() -> None:
     """Of a thousand other passwords a few at most have the same check, which is what a thief would have to try."""
-    notebook = Notebook(NoNote())
-    check = notebook.check("refused_password", "powerwall:443", "installer", PASSWORD)
+    page = Notebook(NoNote()).page()
+    check = page.check("refused_password", "powerwall:443", "installer", PASSWORD)
 
     same = sum(
-        notebook.check("refused_password", "powerwall:443", "installer", f"ST{n}") == check
-        for n in range(1000)
+        page.check("refused_password", "powerwall:443", "installer", f"ST{n}") == check for n in range(1000)
     )
 
     assert same < 20
+
+
+async def test_two_wrong_secrets_in_turns_escape_no_latch(note: NoteFile) -> None:
+    """A daemon and a person beside it, each with another wrong password: three refusals for each, and no more."""
+    clock, fake = Now(), Fake()
+    fake.says("POST", "/api/login/Basic", 401)
+    for _ in range(10):
+        for password in (PASSWORD, OTHER):
+            clock.at += timedelta(minutes=31)
+            gateway = gateway_of(fake, password=password, note=note, now=clock)
+            with pytest.raises(BadCredentials):
+                await gateway.login()
+            await gateway.close()
+
+    assert fake.lines.count(LOGIN) == 6
+
+
+async def test_the_right_password_of_one_does_not_free_the_wrong_one_of_another(note: NoteFile) -> None:
+    """A person logs in beside a daemon whose password was refused three times: that one stays latched."""
+    fake = await refused(note)
+    fake.odd.clear()
+    right = gateway_of(fake, password=OTHER, note=note)
+    await right.login()
+    await right.close()
+    wrong = gateway_of(fake, note=note)
+
+    with pytest.raises(BadCredentials, match="3 times"):
+        await wrong.login()
+    await wrong.close()
+
+    assert fake.lines.count(LOGIN) == 4
+
+
+async def test_of_many_wrong_secrets_the_latest_are_remembered(note: NoteFile) -> None:
+    """The note does not grow for ever, and what was refused last is still latched."""
+    clock = Now()
+    for n in range(40):
+        clock.at += timedelta(minutes=20)
+        await refused(note, 1, clock=clock, password=f"wrong{n}")
+    clock.at += timedelta(hours=2)
+    await refused(note, 3, clock=clock, password=OTHER)
+    gateway = gateway_of(Fake(), password=OTHER, note=note, now=clock)
+
+    with pytest.raises(BadCredentials, match="3 times"):
+        await gateway.login()
+    await gateway.close()
+
+    assert len(note.load()["refused_password"]) == 16
+
+
+async def throttled(note: NoteFile, clock: Now, retry_after: str = "1200") -> None:
+    """A process that was told 429, and is gone."""
+    fake = Fake()
+    fake.says("GET", "/api/system_status/soe", 429, **{"retry-after": retry_after})
+    gateway = gateway_of(fake, note=note, now=clock)
+    with pytest.raises(Throttled):
+        await gateway.live()
+    await gateway.close()
+
+
+async def test_the_silence_after_a_429_is_kept_by_every_process(note: NoteFile) -> None:
+    """Whatever call was answered so: no login leaves any process until it is over, and then one does."""
+    clock, fake = Now(), Fake()
+    await throttled(note, clock)
+    for minutes, silence_s in ((0, 1200), (10, 600), (9, 60)):
+        clock.at += timedelta(minutes=minutes)
+        gateway = gateway_of(fake, note=note, now=clock)
+        assert gateway.silence_s == silence_s
+        with pytest.raises(Throttled, match=f"left alone for {silence_s} s more") as caught:
+            await gateway.login()
+        assert caught.value.silence_s == silence_s
+        await gateway.close()
+    assert fake.requests == []
+
+    clock.at += timedelta(minutes=1)
+    gateway = gateway_of(fake, note=note, now=clock)
+    await gateway.login()
+    await gateway.close()
+
+    assert gateway.silence_s == 0
+    assert fake.lines == [LOGIN]
+
+
+async def test_a_silence_of_the_future_lasts_an_hour_at_most(note: NoteFile) -> None:
+    """After a clock that ran a year ahead was stepped back, logins are possible an hour later."""
+    clock = Now()
+    clock.at += timedelta(days=365)
+    await throttled(note, clock)
+    clock.at = NOW
+    left_s = []
+    for minutes in (0, 30, 30):
+        clock.at += timedelta(minutes=minutes)
+        left_s.append(gateway_of(Fake(), note=note, now=clock).silence_s)
+
+    assert left_s == [3600, 1800, 0]
+
+
+async def test_the_silence_of_one_gateway_is_not_another_ones(note: NoteFile) -> None:
+    """Where the configuration names another gateway, that one was never too busy."""
+    await throttled(note, Now())
+    entry = note.load()["silence"]
+    note.save({**note.load(), "silence": entry | {"at": "elsewhere:443"}})
+
+    assert entry["at"] == "powerwall:443"
+    assert gateway_of(Fake(), note=note).silence_s == 0
 
 
 def test_once_sends_no_refused_password_a_fourth_time(tmp_path: Path) -> None:
@@ -230,11 +383,11 @@ def test_once_sends_no_refused_password_a_fourth_time(tmp_path: Path) -> None:
         note = NoteFile(tmp_path / "state" / "gateway.json", unexpected)
         note.save({"salt": SALT})
         checks = {
-            word: Notebook(note).check("refused_password", f"127.0.0.1:{home.port}", "installer", word)
+            word: Notebook(note).page().check("refused_password", f"127.0.0.1:{home.port}", "installer", word)
             for word in (PASSWORD, "wrong", "worse")
         }
         wrong = next(word for word in ("wrong", "worse") if checks[word] != checks[PASSWORD])
-        entry = {"check": checks[wrong], "times": 2, "last": NOW.isoformat()}
+        entry = {str(checks[wrong]): {"times": 2, "last": NOW.isoformat()}}
         note.save({"salt": SALT, "refused_password": entry})
         words = ("once", "--state-dir", "state", "--json")
         runs = [home.run(*words, TOU_GATEWAY__PASSWORD=wrong) for _ in range(2)]

@@ -21,6 +21,7 @@ from scheduler.model.errors import (
     SessionExpired,
     Throttled,
     Transient,
+    Unwilling,
 )
 from scheduler.model.evidence import Step
 from scheduler.model.reading import Grid
@@ -366,3 +367,150 @@ async def test_a_redirect_is_never_followed(place: str) -> None:
 
     assert {(r.url.scheme, r.url.host) for r in fake.requests} == {("https", "powerwall")}
     assert len(fake.requests) == 3
+
+
+@pytest.mark.parametrize("step", CALLS)
+async def test_a_second_401_is_no_lack_of_the_role(step: str) -> None:
+    """Refused under two sessions in a row: still the session's fault, which a login may mend, and never latched."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    method, path, call = CALLS[step]
+    fake.says(method, path, 401)
+    fake.says("GET", "/api/operation", 401)
+    fake.says("GET", "/api/system/update/status", 401)
+    for _ in range(3):
+        await gateway.login()
+        with pytest.raises(SessionExpired):
+            await call(gateway)
+        assert not gateway.has_session
+    await gateway.close()
+
+
+async def test_a_session_that_another_call_proves_is_kept_through_401s() -> None:
+    """One call says 401 again and again while another takes the token: a login is worth a try at first and then seldom."""
+    fake = Fake()
+    gateway = gateway_of(fake, now=(NOW + timedelta(minutes=31 * n) for n in count()).__next__)
+    fake.says("GET", "/api/operation", 401)
+    for _ in range(150):
+        if not gateway.has_session:
+            await gateway.login()
+        with pytest.raises(SessionExpired):
+            await gateway.read()
+    await gateway.close()
+
+    assert fake.lines.count("POST /api/login/Basic") == 3
+
+
+async def old_gateway(fake: Fake, version: str) -> LocalGateway:
+    """A session with old firmware that has been good for an answer."""
+    gateway = gateway_of(fake)
+    fake.says("GET", "/api/status", 200, json.dumps({"version": version}).encode())
+    await gateway.identify()
+    await gateway.login()
+    await gateway.read()
+    fake.says("POST", "/api/operation", 403)
+    return gateway
+
+
+@pytest.mark.parametrize("version", ["1.15.0\n", "1.20.1", "1.24.9"])
+async def test_up_to_1_24_a_403_on_a_write_is_a_dead_token_once(version: str) -> None:
+    """There the update status is open to all and proves nothing: one login tells, and the second 403 is the role."""
+    fake = Fake()
+    gateway = await old_gateway(fake, version)
+
+    with pytest.raises(SessionExpired):
+        await write(gateway)
+    assert not gateway.has_session
+    for _ in range(2):
+        await gateway.login()
+        await gateway.read()
+        with pytest.raises(NotCapable):
+            await write(gateway)
+    await gateway.close()
+
+    assert "GET /api/system/update/status" not in fake.lines
+
+
+async def test_since_1_25_an_open_update_status_proves_the_session() -> None:
+    """There it wants a login, so that a 403 on a write beside it is the role at once."""
+    fake = Fake()
+    gateway = await old_gateway(fake, "1.25.0")
+
+    with pytest.raises(NotCapable):
+        await write(gateway)
+    await gateway.close()
+
+    assert gateway.has_session
+
+
+async def test_an_installer_is_not_told_to_be_one() -> None:
+    """The remedy for a 403 on a write speaks to the login that was made."""
+    remedies = []
+    for username in ("installer", "customer"):
+        fake = Fake()
+        gateway = gateway_of(fake, username=username)
+        await gateway.login()
+        fake.says("POST", "/api/operation", 403)
+        with pytest.raises(NotCapable) as caught:
+            await write(gateway)
+        remedies.append(caught.value.remedy)
+        await gateway.close()
+
+    assert "use the installer's login" not in remedies[0]
+    assert "tried again within the hour" in remedies[0]
+    assert "use the installer's login" in remedies[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "asked"), [(404, 2), (405, 2), (400, 1), (409, 1), (410, 1), (301, 1), (417, 1)]
+)
+async def test_a_stop_takes_the_other_verb_only_where_this_one_is_not_known(status: int, asked: int) -> None:
+    """404 and 405 speak of the call; what stands against it once must not be asked for in another way."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    await gateway.login()
+    for method in ("GET", "POST"):
+        fake.says(method, "/api/sitemaster/stop", status)
+
+    with pytest.raises(NotOffered):
+        await gateway.stop()
+    await gateway.close()
+
+    assert len([line for line in fake.lines if "sitemaster/stop" in line]) == asked
+
+
+WIZARD = b'{"code":500,"error":"Cannot Start Wizard","message":"Unable to stop sitemaster"}'
+
+
+async def test_who_lets_nobody_in_while_power_flows_gives_no_login_back() -> None:
+    """The budget is spent by logins that were looked at, and each says how many there were in a row."""
+    fake = Fake()
+    gateway = gateway_of(fake)
+    fake.says("POST", "/api/login/Basic", 500, WIZARD)
+    for times in (1, 2, 3):
+        with pytest.raises(Unwilling) as caught:
+            await gateway.login()
+        assert caught.value.times == times
+    with pytest.raises(Throttled):
+        await gateway.login()
+    await gateway.close()
+
+    assert fake.lines.count("POST /api/login/Basic") == 3
+
+
+async def test_a_login_that_is_let_in_ends_the_row() -> None:
+    """Refused twice, let in, refused again: that is the first of another row."""
+    fake = Fake()
+    gateway = gateway_of(fake, now=(NOW + timedelta(minutes=31 * n) for n in count()).__next__)
+    said = []
+    for status in (500, 500, 200, 500):
+        fake.odd.clear()
+        if status != 200:
+            fake.says("POST", "/api/login/Basic", status, WIZARD)
+        try:
+            await gateway.login()
+        except Unwilling as error:
+            said.append(error.times)
+    await gateway.close()
+
+    assert said == [1, 2, 1]

@@ -108,6 +108,15 @@ def test_backup_fills_the_battery_and_keeps_it() -> None:
     assert it.flows(obeyed("backup", 20)).site_w > 0
 
 
+def test_backup_stores_whatever_the_sun_gives_beyond_that() -> None:
+    """A surplus above the 3.3 kW goes into the battery as well: nothing is taken from the grid, and nothing given away."""
+    it = house(NOON, 30)
+    flows = it.flows(obeyed("backup", 20))
+    assert flows.battery_w == pytest.approx(flows.load_w - flows.solar_w)
+    assert flows.battery_w < -3300
+    assert flows.site_w == pytest.approx(0, abs=1e-6)
+
+
 def test_a_stopped_battery_stands_still() -> None:
     """Out of service it neither charges nor discharges, and the grid carries the house."""
     it = house(EVENING, 60)

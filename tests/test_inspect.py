@@ -5,19 +5,24 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pwd
+import re
 import stat
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from commands import CUSTOMER, INSTALLER, Done, run
 from fake_gateway import Fake, gateway_of
-from processes import PASSWORD, Site, site
+from processes import PASSWORD, ROOT, Site, command, site
 from secrets_in import found
 
 from scheduler.app.inspect import write_bundle
 from scheduler.gateway.calls import find
-from scheduler.model.errors import GatewayError, NotCapable, SessionExpired, StoreError
+from scheduler.model.errors import GatewayError, NotCapable, SessionExpired, StoreError, Transient
+from scheduler.store.journal import Journal
 
 SERIAL = "T123456789"
 SECRETS = [
@@ -69,6 +74,9 @@ def test_serial_numbers_are_hidden_in_what_is_printed(house: Site) -> None:
     [
         (("system_status/soc",), "did you mean system_status/soe"),
         (("xyzzy",), "--list shows"),
+        (("soe",), "did you mean system_status/soe?"),
+        (("/api/Operation",), "did you mean operation?"),
+        (("solars/brands/{name}",), "put one of those that `tou-scheduler inspect solars/brands` lists"),
         (("sitemaster/stop",), "only reads"),
         ((), "say one of"),
         (("config", "--all"), "say one of"),
@@ -83,6 +91,17 @@ def test_what_cannot_be_meant_is_said_with_what_could(house: Site, words: tuple[
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_maker_is_one_that_the_gateway_lists(house: Site) -> None:
+    """The example of the list is one that the simulated gateway knows; after any other the way to the list is told."""
+    (example,) = re.findall("such as '(solars/brands/[^']+)'", inspect(house, "--list").stdout)
+    known = inspect(house, example, state="another")
+    unknown = inspect(house, "solars/brands/Nobody", state="another")
+
+    assert known.returncode == 0, known.stderr
+    assert unknown.returncode == 5
+    assert "`tou-scheduler inspect solars/brands` lists the makers that it knows" in unknown.stderr
 
 
 def test_the_list_names_every_call_and_which_ones_act(house: Site) -> None:
@@ -113,10 +132,119 @@ def test_all_reads_what_only_tells_and_keeps_errors_beside_their_call(house: Sit
     )
     assert document["login_stopped_battery"] is False
     assert answers["/api/operation"]["answer"]["real_mode"] == "self_consumption"
-    refused = answers["/api/auth/toggle/supported"]
-    assert (refused["status"], refused["answer"]) == (404, None)
-    assert "does not know" in refused["error"]
+    refused = answers["/api/powerwalls/status"]
+    assert (refused["status"], refused["answer"]) == (409, None)
+    assert "only while the battery is stopped" in refused["error"]
     assert found(SECRETS, done.stdout + done.stderr) == []
+
+
+def test_all_does_not_ask_for_what_this_firmware_is_known_not_to_have(house: Site) -> None:
+    """The table says it, so the gateway is not troubled; who names the call has it asked for all the same."""
+    answers = {
+        answer["path"]: answer
+        for answer in json.loads(inspect(house, "--all", "--json", "--no-login", state="shy").stdout)[
+            "answers"
+        ]
+    }
+    one = inspect(house, "auth/toggle/supported")
+
+    shut = answers["/api/auth/toggle/supported"]
+    assert (shut["status"], shut["ms"]) == (None, None)
+    assert shut["error"].startswith("not on this firmware (the table says 20 and later)")
+    assert answers["/api/system_status"]["error"].startswith("not on this firmware")
+    assert answers["/api/system_status/soe"]["status"] == 200
+    assert one.returncode == 5
+    assert "does not know GET /api/auth/toggle/supported (404)" in one.stderr
+    assert "this gateway does not have it" in one.stderr
+    assert "Tesla's app" not in one.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "firmware", "there", "words"),
+    [
+        ("system_status", (1, 50), False, "20 and later"),
+        ("system_status", (20, 0), True, "20 and later"),
+        ("system/networks", (1, 50), True, "1.15 to 1.50"),
+        ("system/networks", (1, 51), False, "1.15 to 1.50"),
+        ("operation", (1, 2), True, "1.15 and later"),
+        ("operation", (99, 0), True, "1.15 and later"),
+        ("solars/brands/ABB", (99, 0), True, "1.15 and later"),
+    ],
+)
+def test_the_table_knows_which_firmware_has_a_call(
+    name: str, firmware: tuple[int, int], *, there: bool, words: str
+) -> None:
+    """By numbers for `--all`, and in the words of `--list`; where no end is known, nothing is missing."""
+    call = find(name)
+
+    assert call is not None
+    assert (call.is_on(firmware), call.firmware) == (there, words)
+
+
+def test_a_budget_that_is_used_up_is_said_to_be_ours(house: Site) -> None:
+    """Whoever reads call by call without a session learns whose limit it is, and how to read everything at once."""
+    now = datetime.now(UTC)  # noqa: TID251 - the command goes by the machine's clock
+    (house.folder / "spent").mkdir()
+    (house.folder / "spent" / "logins.json").write_text(json.dumps([now.isoformat()] * 3))
+
+    done = inspect(house, "operation", state="spent")
+
+    assert done.returncode == 1
+    assert "this program, its daemon and its commands together" in done.stderr
+    assert "`tou-scheduler inspect --all` reads everything with one login" in done.stderr
+
+
+def test_no_letter_ends_in_a_traceback(tmp_path: Path) -> None:
+    """On a terminal that lacks a letter its escape is printed, and JSON stays JSON."""
+    file = tmp_path / "tou.yaml"
+    shipped = (ROOT / "config" / "tou.yaml").read_text()
+    for old in ("Run the house from the battery", "Refill at night"):
+        assert old in shipped
+        shipped = shipped.replace(old, f"{old} Größe Ж 🏠")
+    file.write_text(shipped)
+
+    documents = command("plan", "--config", str(file), "--json", cwd=tmp_path, PYTHONIOENCODING="ascii")
+    words = command("plan", "--config", str(file), cwd=tmp_path, PYTHONIOENCODING="ascii")
+
+    assert (documents.returncode, words.returncode) == (0, 0), documents.stderr + words.stderr
+    assert "Größe Ж 🏠" in json.dumps(json.loads(documents.stdout), ensure_ascii=False)
+    assert "\\u0416" in words.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (rb"\ud83d\ude00", "\N{GRINNING FACE}"),
+        (rb"\\ud800", "\\ud800"),
+        (rb"\uD800", None),
+        (rb"\ude00\ud83d", None),
+    ],
+)
+async def test_half_a_character_is_no_text(text: bytes, value: str | None) -> None:
+    """A lone surrogate, which no file and no terminal takes, makes a bad answer; a whole pair is a character."""
+    fake = Fake()
+    gateway = gateway_of(fake, username="customer")
+    fake.says("GET", "/api/site_info", 200, b'{"site_name":"' + text + b'"}')
+    call = find("site_info")
+    assert call is not None
+
+    if value is None:
+        with pytest.raises(Transient, match="half a character where text belongs"):
+            await gateway.inspect(call)
+    else:
+        assert await gateway.inspect(call) == {"site_name": value}
+
+
+def test_half_a_character_of_our_own_records_stands_in_a_bundle_as_json(house: Site, tmp_path: Path) -> None:
+    """Whatever an older version has noted, the bundle can be written and read."""
+    directory = tmp_path / "state"
+    with closing(Journal(directory / "journal.sqlite")) as book:
+        book.add_event({"event": "odd", "message": "half \ud800"})
+
+    done = inspect(house, "--all", "--no-login", "--bundle", str(tmp_path / "b.json"), state=str(directory))
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "b.json").read_bytes())["events"][-1]["message"] == "half \ud800"
 
 
 def test_without_a_login_only_what_is_open_is_told(house: Site) -> None:
@@ -130,10 +258,10 @@ def test_without_a_login_only_what_is_open_is_told(house: Site) -> None:
 
 def test_a_bundle_is_whole_private_and_never_written_over_another(house: Site) -> None:
     """It holds answers, file, records and versions, for its owner's eyes, without anything that must be hidden."""
-    run("once", "--state-dir", "mine", cwd=house.folder, **INSTALLER)
+    run("once", "--state-dir", "bundled", cwd=house.folder, **INSTALLER)
     file = house.folder / "bundle.json"
 
-    done = inspect(house, "--all", "--bundle", "bundle.json")
+    done = inspect(house, "--all", "--bundle", "bundle.json", state="bundled")
     again = inspect(house, "--all", "--bundle", "bundle.json", state="untouched")
 
     assert done.returncode == 0, done.stderr
@@ -180,6 +308,23 @@ def test_a_bundle_that_cannot_be_written_whole_is_not_there(
         write_bundle(tmp_path / "b.json", b"{}")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_of_roots_shuts_no_daemon_out_of_its_memory(house: Site) -> None:
+    """Run with sudo it leaves lock, marks, logins and journal to the owner of the state directory."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can write into a directory of somebody else's")
+    state = house.folder / "daemons"
+    state.mkdir(mode=0o700)
+    nobody = pwd.getpwnam("nobody")
+    os.chown(state, nobody.pw_uid, nobody.pw_gid)
+
+    done = inspect(house, "operation", state="daemons", **INSTALLER)
+
+    left = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in state.iterdir()}
+    assert done.returncode == 0, done.stderr
+    assert {"lock", "marker.json", "logins.json", "journal.sqlite"} <= left.keys()
+    assert set(left.values()) == {(nobody.pw_uid, nobody.pw_gid)}
 
 
 def test_an_installer_is_told_that_the_login_stopped_the_battery(house: Site) -> None:

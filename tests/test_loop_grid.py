@@ -136,3 +136,15 @@ async def test_a_switch_does_not_wait_for_the_grid() -> None:
     assert run.records[-1].verdict is Verdict.VERIFIED
     assert len(run.records[-1].steps) == 4
     assert FAULTS not in b.story
+
+
+async def test_alerts_are_heard_while_the_charge_cannot_be_read() -> None:
+    """One of the two readings fails: the other is told all the same."""
+    b = bench(local("12:00"))
+    b.wire.answers["GET /api/system_status/grid_status"] = (200, b'{"grid_status":"SystemSomethingNew"}')
+    b.wire.answers[FAULTS] = (200, b'[{"alert_name":"a_1","alert_is_fault":true},{"alert_name":"?"}]')
+    run = Run(b)
+
+    await run.until(local("12:10"))
+
+    assert [event.alert for event in run.told(GridFault)] == ["a_1"]

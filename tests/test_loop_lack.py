@@ -1,4 +1,4 @@
-"""A call that this gateway does not have: given up after a while, doubted once an hour, and never answered with a login."""
+"""What this gateway does not have or does not allow: given up, doubted once an hour, and never answered with a login."""
 
 from __future__ import annotations
 
@@ -142,3 +142,83 @@ async def test_a_reading_that_was_wrongly_given_up_is_no_trouble_for_longer_than
     assert len(run.told(GatewayBack)) == 1
     assert run.reports[-1].trouble is None
     assert b.story.count(LOGIN) == 1
+
+
+async def test_a_write_that_is_forbidden_is_tried_once_an_hour() -> None:
+    """A role that may never write: told once, a write an hour, and not one more login in six hours."""
+    b = bench(local("09:00"))
+    b.wire.answers[WRITE] = (403, b"")
+    run = Run(b)
+
+    await run.until(local("15:30"))
+
+    assert 6 <= b.story.count(WRITE) <= 8
+    assert b.story.count(LOGIN) == 1
+    assert len(run.told(PersonNeeded)) == 1
+    assert {r.verdict for r in run.records} == {Verdict.REFUSED}
+
+
+async def test_a_write_that_was_wrongly_forbidden_is_made_within_an_hour() -> None:
+    """It is allowed again after three hours: without a restart, an edit or a login, the switch is made."""
+    b = bench(local("09:00"))
+    b.wire.answers[WRITE] = (403, b"")
+    run = Run(b)
+    await run.until(local("12:00"))
+    b.wire.answers.clear()
+
+    await run.until(local("13:02"))
+
+    assert run.records[-1].verdict is Verdict.VERIFIED
+    assert obeyed(b) == ("self_consumption", 9.75, True)
+    assert b.story.count(LOGIN) == 1
+    assert len(run.told(GatewayBack)) == 1
+
+
+async def test_a_forbidden_write_is_doubted_only_while_there_is_a_session() -> None:
+    """The token dies while the write is given up: the doubt makes no login, and waits for the look that does."""
+    b = bench(local("09:00"))
+    b.wire.answers[WRITE] = (403, b"")
+    run = Run(b)
+    await run.until(local("09:59"))
+    b.wire.answers[LOGIN] = (503, b"")
+    b.scenario("token expires")
+    written = b.story.count(WRITE)
+
+    await run.until(local("10:30"))
+
+    assert b.story.count(WRITE) == written
+    b.wire.answers.clear()
+    await run.until(local("11:30"))
+    assert run.records[-1].verdict is Verdict.VERIFIED
+
+
+@pytest.mark.parametrize("call", [WRITE, "GET /api/config/completed"])
+async def test_what_was_allowed_before_is_tried_at_the_next_boundary(call: str) -> None:
+    """Forbidden once in the morning, ten minutes before a boundary: the boundary is on time, not the hour waited for."""
+    b = bench(local("21:30"))
+    run = Run(b, on_drift="enforce")
+    await run.until(local("21:50"))
+    b.wire.first_answers[call] = [(403, b"")] * 2
+    b.scenario("somebody uses the app at 21:51")
+    await run.until(local("22:03"))
+    assert run.records[-1].verdict is Verdict.REFUSED
+
+    await run.until(local("22:06"))
+
+    assert run.records[-1].verdict in {Verdict.VERIFIED, Verdict.REFUSED}
+    assert b.story.count(call) >= 3
+    assert b.story.count(LOGIN) == 1
+
+
+async def test_what_was_never_allowed_is_not_tried_at_a_boundary() -> None:
+    """A customer's boundary leaves its evidence at once, without a write."""
+    b = bench(local("21:50"), username="customer")
+    run = Run(b)
+    await run.until(local("22:03"))
+    written = b.story.count(WRITE)
+
+    await run.until(local("22:10"))
+
+    assert run.records[-1].desired.mode == "backup"
+    assert run.records[-1].verdict is Verdict.REFUSED
+    assert b.story.count(WRITE) == written == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
@@ -34,6 +34,7 @@ from scheduler.plan.rules import Schedule, When, Window
 
 LOGIN = "POST /api/login/Basic"
 READ = "GET /api/operation"
+SITEMASTER = "GET /api/sitemaster"
 WRITE = "POST /api/operation"
 METERS = "GET /api/meters/aggregates"
 SHUT = b'{"code":401,"error":"roles [Provider_Engineer] require physical access","message":"Login Error"}'
@@ -483,15 +484,52 @@ async def test_429_is_answered_with_silence() -> None:
 
 
 async def test_a_call_that_refuses_every_session_is_no_reason_to_log_in_all_day() -> None:
-    """401 for ever on one call: two logins tell that it is not the session, and a handful a day is all."""
+    """401 for ever on one call: another tells that the session lives, so that a login is tried about once an hour."""
     b = bench(local("06:30"))
     b.wire.answers[READ] = (401, b"")
     run = Run(b)
 
     await run.until(local("23:30"))
 
-    assert b.story.count(LOGIN) <= 8
-    assert len(run.told(PersonNeeded)) == 1
+    assert b.story.count(LOGIN) <= 20
+    assert len(run.told(GatewayLost)) == 1
+    assert {record.verdict for record in run.records} == {Verdict.UNREACHABLE}
+    assert obeyed(b)[2]
+
+
+async def test_calls_that_all_refuse_every_session_cost_no_more_than_the_budget() -> None:
+    """401 for ever to whoever is logged in: thirty logins a day, and the battery runs after each."""
+    b = bench(local("06:30"))
+    for call in (READ, "GET /api/system/update/status"):
+        b.wire.answers[call] = (401, b"")
+    run = Run(b)
+
+    await run.until(local("2026-07-02T06:30"))
+
+    assert 10 <= b.story.count(LOGIN) <= 30 + 2
+    assert {record.verdict for record in run.records} == {Verdict.UNREACHABLE}
+    assert obeyed(b)[2]
+
+
+@pytest.mark.parametrize("call", [READ, WRITE, "GET /api/config/completed", "GET /api/sitemaster/run"])
+@pytest.mark.parametrize("times", [2, 3, 4])
+async def test_a_few_refused_sessions_in_a_row_are_no_lack_of_the_gateway(call: str, times: int) -> None:
+    """The same call says 401 after a new login, too: told as an outage, and the switch is made when the login budget allows."""
+    b = bench(local("07:50"))
+    run = Run(b)
+
+    def spoil(asked: str) -> None:
+        if b.clock.now() >= local("07:54"):
+            b.scenario("token expires")
+            b.wire.first_answers[call] = [(401, b"")] * times
+            b.wire.then = lambda _: None
+
+    b.wire.then = spoil
+    await run.until(local("08:20"))
+
+    assert run.told(PersonNeeded) == []
+    assert run.records[-1].verdict.good
+    assert obeyed(b) == ("self_consumption", 9.75, True)
 
 
 async def test_one_odd_look_at_the_meters_condemns_nothing() -> None:
@@ -557,3 +595,103 @@ async def test_events_are_few_on_a_good_day() -> None:
     assert GatewayLost not in kinds
     assert GatewayBack not in kinds
     assert len(run.bench.events) <= 10
+
+
+def longest_standstill(b: Bench) -> timedelta:
+    """How long the battery stood still at a time, by the gateway's own record."""
+    b.device.now()
+    history = [(at, setting.running) for at, setting in b.device.history]
+    ends = [at for at, _ in history[1:]] + [b.clock.now()]
+    still = [end - at for (at, running), end in zip(history, ends, strict=True) if not running]
+    return max(still, default=timedelta())
+
+
+@pytest.mark.parametrize("refused_starts", [0, 1])
+@pytest.mark.parametrize(
+    ("call", "at"),
+    [
+        (READ, "07:00"),
+        ("GET /api/system_status/soe", "07:00"),
+        ("GET /api/system/update", "07:14:50"),
+        (SITEMASTER, "07:00"),
+    ],
+)
+async def test_a_battery_that_our_login_stopped_does_not_stand_through_a_silence(
+    call: str, at: str, refused_starts: int
+) -> None:
+    """A new login, then 429 to whatever comes next: a start needs no login, and is tried again a minute later at most."""
+    b = bench(local("06:30"))
+    run = Run(b)
+
+    def spoil(_: str) -> None:
+        if b.clock.now() >= local(at):
+            b.scenario("token expires")
+            b.wire.then = after_login
+
+    def after_login(asked: str) -> None:
+        if asked == LOGIN:
+            b.wire.first_answers[call] = [(429, b"")] * (3 if call == SITEMASTER else 1)
+            b.wire.first_answers["GET /api/sitemaster/run"] = [(500, b"")] * refused_starts
+            b.wire.then = lambda _: None
+
+    b.wire.then = spoil
+    await run.until(local("08:30"))
+
+    assert b.story.count(LOGIN) >= 2
+    assert longest_standstill(b) <= timedelta(seconds=60 * refused_starts + 15)
+    assert obeyed(b) == ("self_consumption", 9.75, True)
+
+
+async def test_a_silence_is_kept_over_a_restart() -> None:
+    """The process that was told 429 is gone: the next one asks nothing at all until it is over, and says so."""
+    b = bench(local("12:00"))
+    b.wire.first_answers[LOGIN] = [(429, b"")]
+    await Run(b).until(local("12:00") + timedelta(seconds=20))
+    asked = len(b.story)
+
+    b.restart()
+    run = Run(b)
+    await run.until(local("12:04"))
+    assert len(b.story) == asked
+    assert "fewer requests" in (run.reports[-1].trouble or "")
+
+    await run.until(local("12:06"))
+    assert b.story.count(LOGIN) == 2
+    assert obeyed(b) == ("self_consumption", 9.75, True)
+    assert run.reports[-1].trouble is None
+
+
+async def test_who_lets_nobody_in_while_power_flows_is_a_persons_matter_and_no_storm() -> None:
+    """All day long: told with the remedy after the third, within the budget for a whole day, and every boundary tried."""
+    b = bench(local("06:30"))
+    b.wire.answers[LOGIN] = (500, b'{"code":500,"error":"Cannot Start Wizard"}')
+    tried: list[datetime] = []
+    b.wire.then = lambda call: tried.append(b.clock.now()) if call == LOGIN else None
+    run = Run(b)
+
+    await run.until(local("2026-07-02T06:30"))
+
+    (needed,) = run.told(PersonNeeded)
+    assert "gateway.force_sm_off: true would insist" in needed.message
+    assert needed.at < local("06:32")
+    assert len(tried) <= 30
+    assert any(local("22:05") <= at <= local("22:06") for at in tried)
+    assert any(at > local("2026-07-02T05:00") for at in tried), "the budget lasts"
+    assert {record.verdict for record in run.records} == {Verdict.UNREACHABLE}
+
+    b.wire.answers.clear()
+    await run.until(local("2026-07-02T07:56"))
+    assert obeyed(b) == ("self_consumption", 9.75, True)
+    assert len(run.told(GatewayBack)) == 1
+
+
+async def test_processes_that_come_and_go_make_no_storm_of_a_gateway_that_lets_nobody_in() -> None:
+    """Fifty of them within five minutes: three logins."""
+    b = bench(local("06:30"))
+    b.scenario("refuses the wizard")
+    for _ in range(50):
+        await b.procedure(BY_NIGHT).run()
+        b.restart()
+        b.clock.passed_s += 5
+
+    assert b.story.count(LOGIN) == 3

@@ -18,6 +18,7 @@ from scheduler.model.errors import (
     Throttled,
     Transient,
     Unsteady,
+    Unwilling,
 )
 
 jitters = st.floats(0, 1, exclude_max=True)
@@ -153,10 +154,34 @@ def test_other_failures_are_no_absences(errors: list[GatewayError]) -> None:
     assert pacing.latched(missing, 0).latch is None
 
 
-def test_what_the_role_lacks_is_latched_at_once_and_not_doubted() -> None:
-    """A 403 on a write is no matter of time; what is unlatched begins with the whole patience."""
-    pacing = STEADY.latched(latching, 0)
+def test_what_the_role_lacks_is_latched_at_once_and_doubted_after_an_hour() -> None:
+    """A 403 on a write needs no patience, and is no truth for ever; what is unlatched begins with the whole patience."""
+    pacing = STEADY.latched(latching, 1000)
 
     assert pacing.latch is latching
-    assert not pacing.doubtful(1e9)
+    assert [pacing.doubtful(1000 + s) for s in (0, PROBE_S - 1, PROBE_S)] == [False, False, True]
+    assert pacing.doubted() == STEADY
     assert pacing.unlatched().latched(missing, 0).latch is None
+
+
+@pytest.mark.parametrize("did_before", [True, False])
+def test_a_boundary_forgives_what_was_allowed_before(*, did_before: bool) -> None:
+    """A write that this gateway took with this firmware is tried at the next boundary, another one is not."""
+    pacing = STEADY.latched(latching, 0, did_before=did_before).after(latching, 0, 0.5).recovered()
+
+    assert pacing.latch is latching
+    assert (pacing.at_boundary().latch is None) is did_before
+    assert STEADY.latched(missing, 0, did_before=did_before).at_boundary().latch is None
+    given_up = Pacing(absences=PATIENCE - 1).latched(missing, 0, did_before=did_before)
+    assert given_up.at_boundary().latch is missing
+
+
+@pytest.mark.parametrize(("times", "pause_s"), [(3, 300), (4, 600), (5, 1200), (7, 3600), (5000, 3600)])
+def test_who_lets_nobody_in_while_power_flows_is_asked_ever_more_seldom(times: int, pause_s: float) -> None:
+    """After the third in a row the pauses double from five minutes to an hour, and a boundary ends them."""
+    unwilling = Unwilling("power flows", times=times)
+    pacing = STEADY.after(unwilling, 0, 0.5)
+
+    assert pacing.resume_s == pause_s
+    assert pacing.at_boundary().resume_s == 0
+    assert STEADY.after(Unwilling("power flows"), 0, 0.5).resume_s < 60

@@ -100,6 +100,29 @@ async def test_an_address_has_no_name_to_look_up() -> None:
     assert await reach.resolve("127.0.0.1", 443) == ("127.0.0.1",)
 
 
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (("fe80::1", 443, 0, 1), f"fe80::1%{socket.if_indextoname(1)}"),
+        (("fe80::1", 443, 0, 2**30), f"fe80::1%{2**30}"),
+        (("fe80::1%eth0", 443, 0, 1), "fe80::1%eth0"),
+        (("fd00::1", 443, 0, 0), "fd00::1"),
+        (("192.0.2.1", 443), "192.0.2.1"),
+    ],
+)
+async def test_a_link_local_address_keeps_its_interface(
+    monkeypatch: pytest.MonkeyPatch, found: tuple[object, ...], expected: str
+) -> None:
+    """Without its interface an address of IPv6 that counts on one wire only leads nowhere."""
+
+    async def look_up(*_args: object, **_more: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", found)]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+
+    assert await reach.resolve("powerwall", 443) == (expected,)
+
+
 async def test_a_port_that_says_nothing_has_a_deadline() -> None:
     """Whoever takes the connection and never answers the handshake is given up in time, and told apart."""
     with (

@@ -145,6 +145,38 @@ async def test_ten_bad_logins_lock_the_door_for_ten_minutes(client: httpx.AsyncC
     assert (await client.post("/api/login/Basic", json=CUSTOMER)).status_code == 200
 
 
+async def test_the_lock_lasts_ten_minutes_and_not_less(client: httpx.AsyncClient, clock: Hands) -> None:
+    """A second before its end the right password is still answered with 429, in the words that were reported."""
+    for _ in range(10):
+        await client.post("/api/login/Basic", json=CUSTOMER | {"password": "no"})
+    clock.move(minutes=9, seconds=59)
+    answer = await client.post("/api/login/Basic", json=CUSTOMER)
+    assert (answer.status_code, answer.json()["message"]) == (429, "API Limit Reached")
+    clock.move(seconds=1)
+    assert (await client.post("/api/login/Basic", json=CUSTOMER)).status_code == 200
+
+
+async def test_bad_logins_are_forgiven_with_time(client: httpx.AsyncClient, clock: Hands) -> None:
+    """Nine, ten minutes without one, and nine more lock nothing; one more soon after does."""
+    wrong = CUSTOMER | {"password": "no"}
+    for _ in range(9):
+        await client.post("/api/login/Basic", json=wrong)
+    clock.move(minutes=10)
+    said = [(await client.post("/api/login/Basic", json=wrong)).status_code for _ in range(9)]
+    assert said == [401] * 9
+    assert (await client.post("/api/login/Basic", json=CUSTOMER)).status_code == 200
+    await client.post("/api/login/Basic", json=wrong)
+    assert (await client.post("/api/login/Basic", json=CUSTOMER)).status_code == 429
+
+
+@pytest.mark.parametrize("field", ["username", "password", "email"])
+async def test_half_a_character_is_no_text(client: httpx.AsyncClient, field: str) -> None:
+    """A lone surrogate, which JSON can write and no text can hold, is refused like any body that cannot be read."""
+    said = json.dumps(CUSTOMER | {field: "\ud800"})
+    answer = await client.post("/api/login/Basic", content=said)
+    assert (answer.status_code, answer.json()["code"]) == (400, 400)
+
+
 async def test_cookie_and_header_both_prove_a_login(client: httpx.AsyncClient) -> None:
     """Either is enough for what needs a token."""
     token = (await client.post("/api/login/Basic", json=CUSTOMER)).json()["token"]
@@ -403,14 +435,61 @@ async def test_after_a_logout_the_token_is_dead(client: httpx.AsyncClient) -> No
 
 
 async def test_a_token_lasts_a_day(client: httpx.AsyncClient, clock: Hands) -> None:
-    """After 24 hours it is answered with 401, while open endpoints do not look at it."""
+    """After 24 hours it is known no more, and answered as reported; open endpoints do not look at it."""
     token = await login(client)
     clock.move(hours=23, minutes=59)
     assert (await client.get("/api/operation", headers=token)).status_code == 200
     clock.move(minutes=1)
     answer = await client.get("/api/operation", headers=token)
-    assert answer.json() == {"code": 401, "error": "bad credentials", "message": "Token Expired"}
+    assert answer.json() == {"code": 403, "error": "Unable to GET to resource", "message": NO_ACCESS}
     assert (await client.get("/api/status", headers=token)).status_code == 200
+
+
+async def test_a_token_that_is_made_to_expire_is_told(
+    client: httpx.AsyncClient, clock: Hands, device: SimulatedGateway
+) -> None:
+    """It is answered with 401, unless it had grown old by itself before; and again with 403 once nobody knows it."""
+    old = await login(client)
+    clock.move(hours=24)
+    token = await login(client)
+    apply_scenario(device, "token expires")
+    answer = await client.get("/api/operation", headers=token)
+    assert answer.json() == {"code": 401, "error": "bad credentials", "message": "Token Expired"}
+    assert (await client.get("/api/operation", headers=old)).status_code == 403
+    apply_scenario(device, "token is forgotten")
+    assert (await client.get("/api/operation", headers=token)).status_code == 403
+
+
+async def test_of_two_tokens_one_has_to_be_good(client: httpx.AsyncClient, device: SimulatedGateway) -> None:
+    """Beside a good cookie a header that nobody knows, or that expired, does no harm, nor the other way round."""
+    dead = (await login(client, CUSTOMER))["Authorization"].removeprefix("Bearer ")
+    apply_scenario(device, "token expires")
+    good = (await login(client, CUSTOMER))["Authorization"].removeprefix("Bearer ")
+    for bad in ("nonsense", dead):
+        for bearer, cookie in ((bad, good), (good, bad)):
+            headers = {"Authorization": f"Bearer {bearer}", "Cookie": f"AuthCookie={cookie}"}
+            assert (await client.get("/api/operation", headers=headers)).status_code == 200
+    headers = {"Authorization": "Bearer nonsense", "Cookie": f"AuthCookie={dead}"}
+    assert (await client.get("/api/operation", headers=headers)).status_code == 401
+
+
+async def test_a_logout_ends_every_token_that_it_shows(client: httpx.AsyncClient) -> None:
+    """Both the header's and the cookie's are dead afterwards."""
+    tokens = [(await login(client, CUSTOMER))["Authorization"] for _ in range(2)]
+    cookie = tokens[1].replace("Bearer ", "AuthCookie=")
+    await client.get("/api/logout", headers={"Authorization": tokens[0], "Cookie": cookie})
+    said = [(await client.get("/api/operation", headers={"Authorization": t})).status_code for t in tokens]
+    assert said == [403, 403]
+
+
+@pytest.mark.parametrize("kind", ["Basic", "Token", ""])
+async def test_only_a_bearer_is_a_token(client: httpx.AsyncClient, kind: str) -> None:
+    """A good token under another kind of authorization proves nothing, and hides no cookie."""
+    token = (await login(client, CUSTOMER))["Authorization"].removeprefix("Bearer ")
+    other = {"Authorization": f"{kind} {token}".strip()}
+    assert (await client.get("/api/operation", headers=other)).status_code == 403
+    both = other | {"Cookie": f"AuthCookie={token}"}
+    assert (await client.get("/api/operation", headers=both)).status_code == 200
 
 
 async def test_unknown_paths_and_wrong_verbs_are_errors_in_json(client: httpx.AsyncClient) -> None:
@@ -438,6 +517,33 @@ async def test_status_tells_version_and_time(client: httpx.AsyncClient, clock: H
     assert says["start_time"] == "2026-07-01 20:00:00 -0700"
     assert says["up_time_seconds"] == "49h2m3.25s"
     assert (await client.get("/api/sitemaster")).json()["uptime"] == "176523s,"
+
+
+async def test_the_site_controllers_uptime_begins_with_its_start(
+    client: httpx.AsyncClient, clock: Hands
+) -> None:
+    """Stopped and started again it counts from zero, while the gateway's own goes on."""
+    clock.move(hours=1)
+    token = await login(client)
+    clock.move(minutes=1)
+    await client.get("/api/sitemaster/run", headers=token)
+    clock.move(seconds=7)
+    assert (await client.get("/api/sitemaster")).json()["uptime"] == "7s,"
+    assert (await client.get("/api/status")).json()["up_time_seconds"] == "1h1m7s"
+
+
+async def test_the_test_of_the_connection_takes_its_time(client: httpx.AsyncClient, clock: Hands) -> None:
+    """POST begins it and is told nothing until it is done, then the results once; after that it begins anew."""
+    token = await login(client, CUSTOMER)
+    told: list[Any] = []
+    for seconds in (0, 29, 1, 60):
+        clock.move(seconds=seconds)
+        told.append((await client.post("/api/system/networks/conn_tests", headers=token)).json())
+    nothing = {"results": None, "timestamp": "0001-01-01T00:00:00Z"}
+    assert [told[0], told[1], told[3]] == [nothing] * 3
+    assert told[2]["timestamp"] == "2026-07-01T20:00:30.000000-07:00"
+    assert len(told[2]["results"]) == 4
+    assert all(result == {"pass": True, "error": ""} for result in told[2]["results"].values())
 
 
 async def test_charge_and_reserve_are_on_the_raw_scale(client: httpx.AsyncClient) -> None:

@@ -69,15 +69,22 @@ async def test_scenarios_are_in_force_from_the_start(tmp_path: Path) -> None:
 
 
 async def test_it_lists_the_scenarios(tmp_path: Path) -> None:
-    """Each sentence stands on a line of its own with what it takes, or in a JSON document; nothing is served."""
+    """Each sentence stands on a line with what it takes, and below it what it means, or in JSON; nothing is served."""
     process = await start("--list-scenarios")
     out, err = await process.communicate()
     lines = out.decode().splitlines()
     assert (process.returncode, err) == (0, b"")
-    assert "offline for DURATION [at HH:MM]" in lines
+    at = lines.index("offline for DURATION [at HH:MM]")
+    assert lines[at + 1] == "    Connections come to nothing for this long."
     process = await start("--list-scenarios", "--json")
     out, _ = await process.communicate()
-    assert json.loads(out) == {"schema": "tou-scheduler/scenarios", "version": 1, "sentences": lines}
+    meanings = dict(zip(lines[::2], (line.strip() for line in lines[1::2]), strict=True))
+    assert json.loads(out) == {
+        "schema": "tou-scheduler/scenarios",
+        "version": 1,
+        "sentences": lines[::2],
+        "meanings": meanings,
+    }
 
 
 async def test_plain_http_on_a_port_of_its_own(tmp_path: Path) -> None:
@@ -124,5 +131,7 @@ async def test_mistakes_are_named(tmp_path: Path) -> None:
     assert "\n  ignores writes [for DURATION]" in await refused("--scenario", "explodes")
     assert "no time zone 'Mars'" in await refused("--timezone", "Mars")
     assert "no time zone 'America'" in await refused("--timezone", "America")
+    for serial in ("", "T1234", "T" * 21, "T12345/78", "T12345 78"):
+        assert "--serial is 6 to 20 letters and digits" in await refused("--serial", serial)
     assert "port 8443 of 192.0.2.1:" in await refused("--host", "192.0.2.1", "--directory", str(tmp_path))
     assert "--directory" in await refused("--port", "0", "--directory", str(tmp_path / "file"))

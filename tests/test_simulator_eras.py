@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from scheduler.gateway import calls
-from scheduler.gateway.habits import habits_of
+from scheduler.gateway.habits import habits_of, version_of
 from scheduler.model.firmware import SIMULATED
 from scheduler.model.reading import Grid
 from scheduler.simulator.api import application
@@ -84,7 +84,8 @@ GET status                                     | 7x200             | 7x200      
 GET synchrometer/ct_voltage_references         | 5x404 2x403       | 5x404 2x200       | 5x404 2x200
 GET synchrometer/ct_voltage_references/options | 5x404 2x403       | 5x404 2x400       | 5x404 2x200
 GET system/networks                            | 5x403 2x404       | 5x200 2x404       | 5x200 2x404
-GET system/networks/conn_tests                 | 5x404 2x403       | 5x404 2x200       | 5x404 2x200
+GET system/networks/conn_tests                 | 5x405 2x403       | 5x405 2x200       | 5x405 2x200
+POST system/networks/conn_tests                | 5x403 2x405       | 5x200 2x405       | 5x200 2x405
 GET system/networks/ping_test                  | 5x404 2x403       | 5x404 2x200       | 5x404 2x200
 GET system/testing                             | 7x403             | 7x200             | 7x200
 GET system/update                              | 7x403             | 7x403             | 7x403
@@ -184,6 +185,32 @@ def test_the_table_forgets_no_endpoint(era: str) -> None:
     assert {name.replace(" /api/", " ") for name in endpoints_of(gateway(era))} <= names
     known = {f"{call.method} {call.name.partition('?')[0]}" for call in calls.CALLS}
     assert {name.replace(calls.NAME, "Example Solar") for name in known} <= names
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_calls_that_the_client_expects_are_those_of_the_gateway(era: str) -> None:
+    """The client's table says of each call whether this firmware has it and wants a login for it, as the gateway does."""
+    device = gateway(era)
+    version = version_of(device.firmware)
+    assert version is not None
+    stranger = expected(0, era)
+    for call in calls.CALLS:
+        name = f"{call.method} {call.name.partition('?')[0]}".replace(calls.NAME, "Example Solar")
+        has_it = stranger[name] not in {404, 405}
+        assert call.is_on(version) is has_it, name
+        # What acts may want more than a login.
+        if has_it and not call.acts:
+            assert call.wants_login(version) is (stranger[name] == 403), name
+
+
+@pytest.mark.parametrize("era", ["21.39", "23.28"])
+async def test_a_busy_gateway_is_not_stopped_by_post(era: str) -> None:
+    """While somebody configures, POST sitemaster/stop is answered with 503, and the battery runs on."""
+    device = gateway(era)
+    apply_scenario(device, "is busy")
+    answer = await ask(device, "POST sitemaster/stop", Role.CUSTOMER)
+    assert (answer.status_code, answer.json()["error"]) == (503, "current config mode is busy")
+    assert device.obeyed.running
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -14,7 +14,7 @@ from scheduler.simulator.house import raw_percent
 from scheduler.simulator.mischief import Mischief
 from scheduler.simulator.personality import PERSONALITIES
 from scheduler.simulator.refusals import Refusal
-from scheduler.simulator.scenario import SENTENCES, apply_scenario, next_passing
+from scheduler.simulator.scenario import SENTENCES, apply_scenario, known_sentences, next_passing
 from scheduler.simulator.sessions import Role
 
 START = datetime(2026, 7, 2, 3, 0, tzinfo=UTC)  # 20:00 in Los Angeles
@@ -103,8 +103,20 @@ def test_float_drift(stage: Stage) -> None:
     assert stage.device.shown.reserve_raw_percent == 5.000019999999999
 
 
+def test_float_drift_ends_exactly(stage: Stage) -> None:
+    """When it is over, the reserve reads as it was set, and it was never obeyed otherwise."""
+    apply_scenario(stage.device, "float drift for 5m")
+    stage.device.commit()
+    assert stage.device.obeyed.reserve_raw_percent == 24
+    assert stage.after(minutes=4).shown.reserve_raw_percent == 24.000019999999996
+    assert stage.after(minutes=1).shown.reserve_raw_percent == 24
+    apply_scenario(stage.device, "float drift")
+    apply_scenario(stage.device, "behaves again")
+    assert stage.device.shown.reserve_raw_percent == 24
+
+
 HABITS = {
-    "ignores writes": lambda device: device.mischief.writes_to_ignore > 0,
+    "ignores writes": lambda device: device.mischief.ignores_writes,
     "applies the previous one": lambda device: device.mischief.one_step_late,
     "clamps 81 to 99": lambda device: device.mischief.clamps,
     "float drift": lambda device: device.mischief.drifts,
@@ -145,6 +157,88 @@ def test_a_habit_without_an_end_stays(stage: Stage, sentence: str) -> None:
     assert HABITS[sentence](stage.after(days=1)) is (sentence != "is busy")
 
 
+@pytest.mark.parametrize("sentence", HABITS)
+@pytest.mark.parametrize(("first", "second"), [("5m", "10m"), ("10m", "5m")])
+def test_of_two_that_last_the_later_end_counts(stage: Stage, sentence: str, first: str, second: str) -> None:
+    """Begun twice, a habit is there for as long as either of them says, whichever was said first."""
+    there = HABITS[sentence]
+    apply_scenario(stage.device, f"{sentence} for {first}")
+    apply_scenario(stage.device, f"{sentence} for {second}")
+    assert there(stage.after(minutes=9))
+    assert not there(stage.after(minutes=1))
+
+
+@pytest.mark.parametrize("sentence", [words for words in HABITS if words not in {"is busy", "offline"}])
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_has_no_end_is_not_ended_by_what_has_one(stage: Stage, sentence: str, order: int) -> None:
+    """A habit for good stays, whether the same for five minutes was said before it or after it."""
+    for said in (sentence, f"{sentence} for 5m")[::order]:
+        apply_scenario(stage.device, said)
+    assert HABITS[sentence](stage.after(hours=1))
+
+
+@pytest.mark.parametrize("sentence", ["ignores writes", "float drift", "clamps 81 to 99"])
+def test_an_end_from_before_does_not_end_what_began_after(stage: Stage, sentence: str) -> None:
+    """A habit that was ended by hand and began anew does not end when the first one would have."""
+    apply_scenario(stage.device, f"{sentence} for 5m")
+    stage.after(minutes=1)
+    apply_scenario(stage.device, "behaves again")
+    apply_scenario(stage.device, sentence)
+    assert HABITS[sentence](stage.after(minutes=5))
+    apply_scenario(stage.device, "behaves again")
+    apply_scenario(stage.device, f"{sentence} for 5m")
+    assert not HABITS[sentence](stage.after(minutes=5))
+
+
+def test_an_outage_ends_when_the_last_one_was_to_end(stage: Stage) -> None:
+    """A return of the grid ends all that was said before it; "behaves again" lets an outage end in its time."""
+    for sentence in ("the grid fails for 5m", "the grid fails"):
+        apply_scenario(stage.device, sentence)
+        apply_scenario(stage.device, "the grid returns")
+    apply_scenario(stage.device, "the grid fails for 10m")
+    apply_scenario(stage.device, "behaves again")
+    assert stage.after(minutes=9).obeyed.grid is Grid.ISLANDED
+    assert stage.after(minutes=1).obeyed.grid is Grid.CONNECTED
+
+
+def test_lost_writes_are_counted_apart_from_ignored_ones(stage: Stage) -> None:
+    """The next write is lost even if all were ignored in between, and the end of that leaves it so."""
+    apply_scenario(stage.device, "ignores the next write")
+    apply_scenario(stage.device, "ignores writes for 5m")
+    stage.device.write("backup", None)
+    stage.after(minutes=5)
+    stage.device.write("backup", None)
+    assert stage.device.shown.mode == "self_consumption"
+    stage.device.write("backup", None)
+    assert stage.device.shown.mode == "backup"
+
+
+def test_each_fault_of_the_grid_clears_in_its_own_time(stage: Stage) -> None:
+    """One that lasts five minutes takes no other one with it."""
+    apply_scenario(stage.device, "a grid fault appears for 5m")
+    stage.after(minutes=1)
+    apply_scenario(stage.device, "a grid fault appears")
+    assert [fault.at for fault in stage.after(minutes=5).grid_faults] == [START + timedelta(minutes=1)]
+
+
+def test_a_firmware_that_is_late_by_itself_stays_so(stage: Stage) -> None:
+    """On 1.43.3 the end of "applies the previous one" leaves what the firmware does anyway; on others it is over."""
+    late = SimulatedGateway(now=lambda: stage.time, personality=PERSONALITIES["1.43.3"])
+    for device in (late, stage.device):
+        apply_scenario(device, "applies the previous one for 5m")
+    stage.after(minutes=5)
+    late.now()
+    assert late.mischief.one_step_late
+    assert not stage.device.mischief.one_step_late
+
+
+def test_behaving_again_brings_no_old_certificate_back(stage: Stage) -> None:
+    """A certificate that was replaced stays replaced."""
+    apply_scenario(stage.device, "certificate replaced")
+    apply_scenario(stage.device, "behaves again")
+    assert stage.device.mischief.certificate == 1
+
+
 def test_behaves_again(stage: Stage) -> None:
     """Every habit and every trouble is over at once; a step behind stays with the firmware that always is."""
     for sentence in ("ignores writes", "float drift", "offline for 2h", "resets", "answers late for 5m"):
@@ -182,6 +276,15 @@ def test_token_expires(stage: Stage) -> None:
     apply_scenario(stage.device, "token expires")
     with pytest.raises(Refusal, match="401"):
         stage.device.sessions.role_of(token, stage.time)
+    token, _ = stage.device.login("customer", "56789", stop_under_load=False)
+    assert stage.device.sessions.role_of(token, stage.time) is Role.CUSTOMER
+
+
+def test_token_is_forgotten(stage: Stage) -> None:
+    """A token that was good is nobody's, and a new one is good."""
+    token, _ = stage.device.login("customer", "56789", stop_under_load=False)
+    apply_scenario(stage.device, "token is forgotten")
+    assert stage.device.sessions.role_of(token, stage.time) is None
     token, _ = stage.device.login("customer", "56789", stop_under_load=False)
     assert stage.device.sessions.role_of(token, stage.time) is Role.CUSTOMER
 
@@ -288,6 +391,25 @@ def test_reboots(stage: Stage) -> None:
     assert device.sessions.role_of(token, stage.time) is None
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [("upgrades itself", "reboots"), ("reboots", "upgrades itself")]
+)
+def test_a_reboot_amid_an_upgrade_makes_it_come_back_once(stage: Stage, first: str, second: str) -> None:
+    """It is gone until the later of both ends, and comes back at that instant alone, with the new firmware."""
+    apply_scenario(stage.device, first)
+    stage.after(minutes=1)
+    apply_scenario(stage.device, second)
+    device = stage.after(seconds=119)
+    assert (device.offline, device.obeyed.running, device.firmware) == (True, False, "1.45.2")
+    device = stage.after(seconds=1)
+    assert (device.offline, device.obeyed.running, device.firmware) == (False, True, "1.46.0")
+    assert device.start_time == START + timedelta(minutes=3)
+    assert [(at - START, obeyed.running) for at, obeyed in device.history[1:]] == [
+        (timedelta(0), False),
+        (timedelta(minutes=3), True),
+    ]
+
+
 def test_stays_stopped_after_an_upgrade(stage: Stage) -> None:
     """The new firmware comes back with the battery out of service; a plain reboot does not do that."""
     apply_scenario(stage.device, "stays stopped after an upgrade")
@@ -389,7 +511,7 @@ def test_the_next_time_a_clock_passes(now: str, clock_time: time, expected: str)
 
 @pytest.mark.parametrize(
     "sentence",
-    ["explodes", "", "offline for ages", "at 16:05", "is busy at noon", "offline for 15 fortnights"],
+    ["explodes", "", "at 16:05", "for 5m", "offlinefor 5m", "answers 404"],
 )
 def test_an_unknown_sentence_is_answered_with_the_known_ones(stage: Stage, sentence: str) -> None:
     """The error repeats the sentence and lists every one that would do, with what it takes."""
@@ -403,6 +525,14 @@ def test_an_unknown_sentence_is_answered_with_the_known_ones(stage: Stage, sente
     ("sentence", "right"),
     [
         ("offline", "offline for DURATION [at HH:MM]"),
+        ("offline for ages", "offline for DURATION [at HH:MM]"),
+        ("offline for 15 fortnights at 16:05", "offline for DURATION [at HH:MM]"),
+        ("offline for 5m for 10m", "offline for DURATION [at HH:MM]"),
+        ("is busy at noon", "is busy [for DURATION] [at HH:MM]"),
+        (
+            "answers 429 with retry-after soon",
+            "answers 429 with retry-after [to PATH] for DURATION [at HH:MM]",
+        ),
         ("token expires for 5m", "token expires [at HH:MM]"),
         ("ignores writes to /api/operation", "ignores writes [for DURATION] [at HH:MM]"),
         ("resets by 5s", "resets [to PATH] [for DURATION | for the next N requests] [at HH:MM]"),
@@ -415,6 +545,32 @@ def test_a_sentence_with_a_wrong_part_is_spelled_out(stage: Stage, sentence: str
         apply_scenario(stage.device, sentence)
     assert repr(right) in str(caught.value)
     assert stage.device.mischief == Mischief()
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "offline for 15m at 20:30",
+        "offline at 20:30 for 15m",
+        "at 20:30 offline for 15m",
+        "for 15m offline AT 20:30",
+    ],
+)
+def test_the_parts_of_a_sentence_may_stand_in_any_order(stage: Stage, sentence: str) -> None:
+    """However a person puts it, it begins and ends when it says."""
+    apply_scenario(stage.device, sentence)
+    assert not stage.after(minutes=29).offline
+    assert stage.after(minutes=1).offline
+    assert stage.after(minutes=14).offline
+    assert not stage.after(minutes=1).offline
+
+
+def test_every_sentence_has_a_meaning() -> None:
+    """What is printed beside a sentence is what its use-case says of itself: one sentence or two, on one line."""
+    known = known_sentences()
+    assert len(known) == len(SENTENCES)
+    assert known["offline for DURATION [at HH:MM]"] == "Connections come to nothing for this long."
+    assert all(meaning.endswith(".") and "\n" not in meaning for meaning in known.values())
 
 
 @pytest.mark.parametrize("sentence", ["is busy at 24:00", "is busy at 12:60"])

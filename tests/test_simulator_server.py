@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import shutil
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from scheduler.simulator import server
 from scheduler.simulator.certificate import kept_certificate
 from scheduler.simulator.device import SimulatedGateway
 from scheduler.simulator.errors import SimulatorError
@@ -72,6 +74,22 @@ async def test_offline_means_no_answer_at_all(device: SimulatedGateway, tmp_path
             with pytest.raises(httpx.TransportError):
                 await client.get("/api/status")
     assert device.requests == {"GET /api/status": 1}
+
+
+async def test_it_listens_where_the_name_leads(
+    device: SimulatedGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Host names and scoped addresses are looked up, and the whole of what was found is listened on."""
+    asked: list[object] = []
+
+    async def look_up(host: object, port: int, **_more: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    async with serving(device, directory=tmp_path, host="fe80::1%eth0") as served:
+        with socket.create_connection(("127.0.0.1", served.port), timeout=5):
+            assert asked == ["fe80::1%eth0"]
 
 
 async def test_a_taken_port_is_an_error_of_the_system(device: SimulatedGateway, tmp_path: Path) -> None:
@@ -247,6 +265,66 @@ async def test_firmware_1_15_answers_plain_http(tmp_path: Path) -> None:
         answer = await client.get(f"http://127.0.0.1:{served.http_port}/api/status")
         assert answer.status_code == 200
         assert answer.json() == (await over_tls.get("/api/status")).json()
+
+
+async def test_plain_http_where_tls_belongs_is_told_so(device: SimulatedGateway, tmp_path: Path) -> None:
+    """The client has a whole answer in Go's words at once; nothing was asked, and the next handshake is none the worse."""
+    async with (
+        serving(device, directory=tmp_path) as served,
+        httpx.AsyncClient(trust_env=False, timeout=2) as client,
+        trusting(served) as over_tls,
+    ):
+        for method, body in (("GET", b""), ("POST", b"x" * 100_000)):
+            answer = await client.request(method, f"http://127.0.0.1:{served.port}/api/status", content=body)
+            assert (answer.status_code, answer.headers["connection"]) == (400, "close")
+            assert answer.text == "Client sent an HTTP request to an HTTPS server.\n"
+        assert (await over_tls.get("/api/status")).status_code == 200
+    assert device.requests == {"GET /api/status": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "within_s"), [(b"SSH-2.0-OpenSSH_9.2\r\n", 60), (b"", 0.2), (b"\x16\x03\x01", 0.2)]
+)
+async def test_who_does_not_speak_tls_is_hung_up_on(
+    device: SimulatedGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes, within_s: float
+) -> None:
+    """Nonsense ends at once, silence and half a greeting when the handshake has taken too long."""
+    monkeypatch.setattr(server, "HANDSHAKE_S", within_s)
+    async with serving(device, directory=tmp_path) as served:
+        reader, writer = await asyncio.open_connection(served.host, served.port)
+        writer.write(said)
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+
+
+async def test_offline_hangs_up_before_anything_is_asked(device: SimulatedGateway, tmp_path: Path) -> None:
+    """A new connection ends by itself, although the client says nothing."""
+    async with serving(device, directory=tmp_path) as served:
+        apply_scenario(device, "offline for 1 minute")
+        context = ssl.create_default_context(cafile=served.certificate)
+        with contextlib.suppress(ConnectionError):
+            reader, writer = await asyncio.open_connection(
+                served.host, served.port, ssl=context, server_hostname="powerwall"
+            )
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+            writer.transport.abort()
+    assert device.requests == {}
+
+
+async def test_a_connection_is_kept_for_a_client_that_polls(
+    device: SimulatedGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is kept for as long as is said, a quarter of an hour, and no longer: the server ends it and not the client."""
+    assert server.KEEP_ALIVE_S == 900
+    monkeypatch.setattr(server, "KEEP_ALIVE_S", 0.3)
+    async with serving(device, directory=tmp_path, http_port=0) as served:
+        assert served.http_port is not None
+        reader, writer = await asyncio.open_connection(served.host, served.http_port)
+        writer.write(b"GET /api/status HTTP/1.1\r\nHost: powerwall\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"connection: close" not in head.lower()
+        await asyncio.wait_for(reader.read(), 10)
+        writer.close()
 
 
 async def test_without_a_port_for_it_there_is_no_plain_http(device: SimulatedGateway, tmp_path: Path) -> None:

@@ -7,11 +7,14 @@ import os
 import pty
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from commands import CUSTOMER, INSTALLER, Done, run
 from processes import COMMAND, Site, environment, site
+
+from scheduler.control.ports import MAY_HAVE_STOPPED
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +75,7 @@ def test_stop_show_and_run_do_as_they_say(house: Site) -> None:
     assert (shown.returncode, shown.stdout) == (1, "the battery is out of service\n")
     assert once.returncode == 5
     assert "not by us" in once.stdout
+    assert "tou-scheduler sitemaster run" in once.stdout
     assert again.stdout == "the battery is already out of service\n"
     assert (started.returncode, started.stdout) == (0, "the battery is now in service\n")
     assert json.loads((house.folder / "mine" / "marker.json").read_text()) == []
@@ -128,12 +132,91 @@ def test_a_gateway_that_is_away_is_a_sentence(house: Site) -> None:
 
 
 def test_where_everybody_may_stop_it_the_verb_of_the_firmware_is_used(tmp_path: Path) -> None:
-    """From firmware 20 on a stop is a POST, the customer may do it, and the login stops nothing."""
+    """From firmware 20 on a stop is a POST, the customer may do it, and the login stops nothing.
+
+    Even a look wants a login here, and one that is to end in a start may go beyond the budget.
+    """
     with site(tmp_path, firmware="21.39") as it:
         stopped = sitemaster(it, "stop", "--yes", **CUSTOMER)
         shown = sitemaster(it, **CUSTOMER)
-        started = sitemaster(it, "run", **CUSTOMER)
+        remembered(it, "spent", logins=3)
+        started = sitemaster(it, "run", state="spent", **CUSTOMER)
 
     assert (stopped.returncode, stopped.stdout) == (0, "the battery is now out of service\n"), stopped.stderr
     assert shown.returncode == 1
     assert (started.returncode, started.stdout) == (0, "the battery is now in service\n"), started.stderr
+
+
+def remembered(house: Site, state: str, *, logins: int = 0, cut_off_s: float | None = None) -> None:
+    """A state directory with so many logins of just now, and a login that was cut off so long ago."""
+    now = datetime.now(UTC)  # noqa: TID251 - the command goes by the machine's clock
+    folder = house.folder / state
+    folder.mkdir(exist_ok=True)
+    (folder / "logins.json").write_text(json.dumps([now.isoformat()] * logins))
+    if cut_off_s is not None:
+        at = (now - timedelta(seconds=cut_off_s)).isoformat()
+        (folder / "marker.json").write_text(json.dumps([{"mark": MAY_HAVE_STOPPED, "at": at}]))
+
+
+def test_a_used_up_budget_keeps_nobody_from_putting_the_battery_back(house: Site) -> None:
+    """A login to run is a repair, and has two beyond the budget; a stop has none beyond, and both say why they wait."""
+    remembered(house, "spent", logins=3)
+    refused = sitemaster(house, "stop", "--yes", state="spent")
+    sitemaster(house, "stop", "--yes", state="first")
+    started = sitemaster(house, "run", state="spent")
+    remembered(house, "spent", logins=5)
+    sitemaster(house, "stop", "--yes", state="other")
+    late = sitemaster(house, "run", state="spent")
+    sitemaster(house, "run", state="third")
+
+    assert refused.returncode == 3
+    assert "has logged in 3 times in 5 minutes and waits" in refused.stderr
+    assert (started.returncode, started.stdout) == (0, "the battery is now in service\n"), started.stderr
+    assert late.returncode == 3
+    assert "has logged in 5 times in 5 minutes" in late.stderr
+    assert sitemaster(house).stdout == "the battery is in service\n"
+
+
+def test_a_login_that_was_cut_off_is_a_doubt_beside_the_answer(house: Site) -> None:
+    """What is asked is answered all the same; after a minute running proves enough, and a run makes sure at once."""
+    marker = house.folder / "cut" / "marker.json"
+    remembered(house, "cut", cut_off_s=5)
+    unsure = sitemaster(house, state="cut")
+    noted = marker.read_text()
+    sure = sitemaster(house, "run", state="cut")
+    after_run = marker.read_text()
+    remembered(house, "cut", cut_off_s=61)
+    later = sitemaster(house, state="cut")
+
+    assert (unsure.returncode, unsure.stdout) == (0, "the battery is in service\n")
+    assert "may yet obey it; `tou-scheduler sitemaster run` makes sure" in unsure.stderr
+    assert MAY_HAVE_STOPPED in noted
+    assert (sure.returncode, sure.stderr, after_run) == (0, "", "[]")
+    assert (later.returncode, later.stderr, marker.read_text()) == (0, "", "[]")
+
+
+@pytest.mark.parametrize("action", ["run", "stop"])
+def test_a_simulated_gateway_of_the_file_has_nothing_to_run_or_stop(tmp_path: Path, action: str) -> None:
+    """It ends with the command, so the words that act are refused with a sentence; nothing is kept."""
+    (tmp_path / "tou.yaml").write_text(SIMULATED)
+
+    done = run("sitemaster", action, "--yes", "--config", "tou.yaml", "--state-dir", "s", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "is simulated and ends with the command" in done.stderr
+    assert not (tmp_path / "s").exists()
+
+
+SIMULATED = """
+version: 1
+site: {name: Home, timezone: America/Los_Angeles}
+gateway: {type: simulated, username: installer, firmware: "1.45.2"}
+tariff:
+  name: Flat
+  currency: USD
+  periods:
+    - {name: all_day, hours: "00:00-24:00", import: 0.2, export: 0.1}
+rules:
+  - {name: Always, during: [all_day], set: {mode: backup, reserve: 100}}
+default: {mode: self_consumption, reserve: 20}
+"""

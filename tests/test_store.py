@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pwd
+import resource
 import signal
 import sqlite3
 import stat
@@ -13,6 +15,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -24,7 +27,7 @@ from scheduler.gateway.budget import LoginBudget
 from scheduler.model.errors import StoreError, Throttled
 from scheduler.store import durable, journal
 from scheduler.store.journal import Journal, switches
-from scheduler.store.lock import Held, Lock, holder
+from scheduler.store.lock import VISIT, Held, Lock, holder
 from scheduler.store.logins import LoginLedger
 from scheduler.store.marker import Marker
 from scheduler.store.memory import Memory
@@ -109,25 +112,149 @@ def test_a_step_that_fails_leaves_old_or_new(
 
 @pytest.mark.parametrize("durably", [True, False])
 def test_a_full_disk_tears_nothing(tmp_path: Path, durably: bool) -> None:  # noqa: FBT001 - a table
-    """A write that does not fit leaves the old file; the kernel itself says no here."""
+    """A write that does not fit leaves the old file and no scrap; the kernel itself says no here."""
     path = tmp_path / "status.json"
     durable.write(path, b"old")
-    (tmp_path / ".status.json.new").symlink_to("/dev/full")
-
-    with pytest.raises(StoreError, match="No space left on device"):
-        durable.write(path, b"new" * 100_000, durable=durably)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(StoreError, match="File too large"):
+            durable.write(path, b"new" * 100_000, durable=durably)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_scrap_of_a_crash_is_written_over(tmp_path: Path) -> None:
-    """A crash in the middle of a write leaves its beginnings: the next write is whole all the same."""
+def test_two_writers_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another writer comes before the first one's rename: both succeed, and the file is whole."""
+    path = tmp_path / "logins.json"
+    replace, others = Path.replace, [b"theirs"]
+
+    def meanwhile(fresh: Path, target: Path) -> Path:
+        if others:
+            durable.write(path, others.pop())
+        return replace(fresh, target)
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+
+    durable.write(path, b"ours")
+
+    assert path.read_bytes() == b"ours"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def scrap(folder: Path, name: str, *, age_s: float) -> Path:
+    """The beginnings of a write that was not finished, so many seconds ago."""
+    path = folder / name
+    path.write_bytes(b"x" * 1000)
+    then_s = path.stat().st_mtime - age_s
+    os.utime(path, (then_s, then_s))
+    return path
+
+
+def test_the_scraps_of_dead_writers_are_removed(tmp_path: Path) -> None:
+    """A crash in the middle of a write leaves its beginnings: the next process removes them, and those of no one alive."""
     path = tmp_path / "marker.json"
-    (tmp_path / ".marker.json.new").write_bytes(b"x" * 1000)
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        dead.wait()
+    for name in (".marker.json.new", f".marker.json.{dead.pid}.1.new", f".marker.json.{os.getpid()}.1.new"):
+        scrap(tmp_path, name, age_s=3600)
+    kept = {
+        path,
+        scrap(tmp_path, f".marker.json.{os.getppid()}.1.new", age_s=3600),
+        scrap(tmp_path, f".marker.json.{dead.pid}.2.new", age_s=5),
+        scrap(tmp_path, f".other.json.{dead.pid}.2.new", age_s=3600),
+    }
 
     durable.write(path, b"new")
 
     assert path.read_bytes() == b"new"
+    assert set(tmp_path.iterdir()) == kept
+
+
+def test_a_scrap_of_the_same_name_is_in_nobodys_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container every daemon is process 1: a young scrap may have the very name that comes next."""
+    path = tmp_path / "marker.json"
+    monkeypatch.setattr(durable, "_numbers", count(1))
+    theirs = scrap(tmp_path, f".marker.json.{os.getpid()}.1.new", age_s=0)
+
+    durable.write(path, b"new")
+
+    assert path.read_bytes() == b"new"
+    assert theirs.read_bytes() == b"x" * 1000
+
+
+# Root in a directory of somebody else's.
+
+
+@pytest.fixture(name="foreign")
+def _foreign(tmp_path: Path) -> Path:
+    if os.geteuid() != 0:
+        pytest.skip("only root can write into a directory of somebody else's")
+    directory = tmp_path / "state"
+    directory.mkdir(mode=0o700)
+    nobody = pwd.getpwnam("nobody")
+    os.chown(directory, nobody.pw_uid, nobody.pw_gid)
+    return directory
+
+
+def owners(directory: Path) -> dict[str, tuple[int, int]]:
+    """User and group of each file and folder, by name."""
+    return {path.name: (path.lstat().st_uid, path.lstat().st_gid) for path in directory.rglob("*")}
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+def test_what_root_leaves_belongs_to_the_directorys_owner(foreign: Path, simulated: bool) -> None:  # noqa: FBT001 - a table
+    """A command run with sudo leaves nothing that the daemon could not read or write afterwards."""
+    memory = Memory(foreign, [], lambda: AT, simulated=simulated)
+    nobody = pwd.getpwnam("nobody")
+    with Lock(foreign / "lock"):
+        memory.marker.note(MAY_HAVE_STOPPED)
+        memory.logins.save([AT])
+        memory.note.save({"salt": "00"})
+        memory.write_status(b"{}")
+        book = memory.open_journal()
+        assert book is not None
+        with closing(book):
+            book.add_switch({"number": 1})
+            found = owners(foreign)
+
+    assert {"lock", "marker.json", "logins.json", "gateway.json", "status.json"} < found.keys()
+    assert {"journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"} < found.keys()
+    assert set(found.values()) == {(nobody.pw_uid, nobody.pw_gid)}
+
+
+def test_a_file_of_the_owners_stays_theirs_when_root_replaces_it(foreign: Path) -> None:
+    """The daemon's own marker is still the daemon's after a command of root's has written it."""
+    durable.write(foreign / "marker.json", b"[]")
+    durable.write(foreign / "marker.json", b"[1]")
+
+    assert owners(foreign) == {"marker.json": (foreign.stat().st_uid, foreign.stat().st_gid)}
+
+
+def test_root_follows_no_trap(foreign: Path, tmp_path: Path) -> None:
+    """A lock that is a name for another file is refused: the file is not written to, and not given away."""
+    treasure = tmp_path / "treasure"
+    treasure.write_text("root's")
+    (foreign / "lock").symlink_to(treasure)
+
+    with pytest.raises(StoreError, match="could not be opened"), Lock(foreign / "lock"):
+        pass
+
+    assert treasure.read_text() == "root's"
+    assert treasure.stat().st_uid == 0
+
+
+def test_a_bundle_belongs_to_whoever_made_it(foreign: Path) -> None:
+    """It holds what only they were to see, wherever they put it."""
+    durable.create(foreign / "bundle.json", b"{}")
+
+    assert owners(foreign) == {"bundle.json": (0, 0)}
+
+
+# Memory that is not there.
 
 
 def test_nothing_and_unreadable_are_not_the_same(tmp_path: Path) -> None:
@@ -138,6 +265,11 @@ def test_nothing_and_unreadable_are_not_the_same(tmp_path: Path) -> None:
 
 
 # What we may owe the gateway.
+
+
+def noon() -> datetime:
+    """A clock that stands."""
+    return AT
 
 
 def unexpected(error: StoreError) -> None:
@@ -153,12 +285,38 @@ def marks(marker: Marker) -> set[str]:
 def test_marks_survive_a_restart(tmp_path: Path) -> None:
     """What was noted is there after a crash, and what was cleared is not."""
     path = tmp_path / "marker.json"
-    first = Marker(path, unexpected)
+    first = Marker(path, unexpected, noon)
     first.note(MAY_HAVE_STOPPED)
     first.note(UNCOMMITTED)
     first.clear(UNCOMMITTED)
 
-    assert marks(Marker(path, unexpected)) == {MAY_HAVE_STOPPED}
+    assert marks(Marker(path, unexpected, noon)) == {MAY_HAVE_STOPPED}
+
+
+def test_a_mark_keeps_the_instant_at_which_it_was_noted_last(tmp_path: Path) -> None:
+    """Whoever finds it after a crash knows how old it is; one that was cleared has no instant any more."""
+    path, times = tmp_path / "marker.json", iter([AT, AT + timedelta(minutes=1), AT])
+    first = Marker(path, unexpected, lambda: next(times))
+    first.note(MAY_HAVE_STOPPED)
+    first.note(MAY_HAVE_STOPPED)
+    first.note(UNCOMMITTED)
+
+    found = Marker(path, unexpected, noon)
+    found.clear(UNCOMMITTED)
+
+    assert found.noted_at(MAY_HAVE_STOPPED) == AT + timedelta(minutes=1)
+    assert found.noted_at(UNCOMMITTED) is None
+
+
+def test_the_marks_of_an_older_program_still_count(tmp_path: Path) -> None:
+    """A file of bare words is read as before, each noted at an instant that nobody knows."""
+    path = tmp_path / "marker.json"
+    path.write_text(json.dumps([MAY_HAVE_STOPPED]))
+
+    found = Marker(path, unexpected, noon)
+
+    assert marks(found) == {MAY_HAVE_STOPPED}
+    assert found.noted_at(MAY_HAVE_STOPPED) is None
 
 
 def test_a_mark_is_on_the_disk_before_note_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,14 +330,14 @@ def test_a_mark_is_on_the_disk_before_note_returns(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(durable, "write", noted)
 
-    Marker(tmp_path / "marker.json", unexpected).note(MAY_HAVE_STOPPED)
+    Marker(tmp_path / "marker.json", unexpected, noon).note(MAY_HAVE_STOPPED)
 
     assert waited == [True]
 
 
 def test_marks_that_stand_are_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A day of switches costs the card no write for what is noted, or cleared, already."""
-    marker = Marker(tmp_path / "marker.json", unexpected)
+    marker = Marker(tmp_path / "marker.json", unexpected, noon)
     marker.note(UNCOMMITTED)
     monkeypatch.setattr(durable, "write", fails)
 
@@ -195,7 +353,7 @@ def test_a_mark_that_cannot_be_written_is_kept_and_told(
     """With a broken disk the mark still counts in this process, and it is written once the disk works again."""
     told: list[StoreError] = []
     path = tmp_path / "marker.json"
-    marker = Marker(path, told.append)
+    marker = Marker(path, told.append, noon)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fails)
         marker.note(MAY_HAVE_STOPPED)
@@ -205,7 +363,7 @@ def test_a_mark_that_cannot_be_written_is_kept_and_told(
 
     marker.note(MAY_HAVE_STOPPED)
 
-    assert marks(Marker(path, unexpected)) == {MAY_HAVE_STOPPED}
+    assert marks(Marker(path, unexpected, noon)) == {MAY_HAVE_STOPPED}
 
 
 def test_a_mark_that_could_not_be_cleared_on_disk_is_cleared_later(
@@ -214,7 +372,7 @@ def test_a_mark_that_could_not_be_cleared_on_disk_is_cleared_later(
     """A mark that stayed on a broken disk would, after a restart, start a battery that somebody else stopped."""
     told: list[StoreError] = []
     path = tmp_path / "marker.json"
-    marker = Marker(path, told.append)
+    marker = Marker(path, told.append, noon)
     marker.note(MAY_HAVE_STOPPED)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fails)
@@ -223,7 +381,7 @@ def test_a_mark_that_could_not_be_cleared_on_disk_is_cleared_later(
 
     marker.clear(MAY_HAVE_STOPPED)
 
-    assert marks(Marker(path, unexpected)) == set()
+    assert marks(Marker(path, unexpected, noon)) == set()
 
 
 def test_a_mark_is_cleared_although_noting_it_had_failed_at_the_last_step(
@@ -232,7 +390,7 @@ def test_a_mark_is_cleared_although_noting_it_had_failed_at_the_last_step(
     """The file already had the mark when the directory could not be synced: clearing it must write again."""
     told: list[StoreError] = []
     path = tmp_path / "marker.json"
-    marker = Marker(path, told.append)
+    marker = Marker(path, told.append, noon)
     with monkeypatch.context() as patch:
         patch.setattr(durable, "_sync_directory", fails)
         marker.note(UNCOMMITTED)
@@ -240,12 +398,25 @@ def test_a_mark_is_cleared_although_noting_it_had_failed_at_the_last_step(
 
     marker.clear(UNCOMMITTED)
 
-    assert marks(Marker(path, unexpected)) == set()
+    assert marks(Marker(path, unexpected, noon)) == set()
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\xff", b"[", b'"may_have_stopped"', b'{"may_have_stopped": 1}', b"[1]", b"null", b"\0" * 40],
+    [
+        b"",
+        b"\xff",
+        b"[",
+        b'"may_have_stopped"',
+        b'{"may_have_stopped": 1}',
+        b"[1]",
+        b'[{"mark": "may_have_stopped"}]',
+        b'[{"mark": 1, "at": null}]',
+        b'[{"mark": "may_have_stopped", "at": "noon"}]',
+        b'[{"mark": "may_have_stopped", "at": "2026-07-01T12:00:00"}]',
+        b"null",
+        b"\0" * 40,
+    ],
 )
 def test_a_damaged_marker_is_told_and_mended(tmp_path: Path, content: bytes) -> None:
     """A torn file counts as empty, which is said; the next mark makes it whole again."""
@@ -253,12 +424,12 @@ def test_a_damaged_marker_is_told_and_mended(tmp_path: Path, content: bytes) -> 
     path.write_bytes(content)
     told: list[StoreError] = []
 
-    marker = Marker(path, told.append)
+    marker = Marker(path, told.append, noon)
 
     assert [str(error) for error in told] == [f"{path} is damaged and counts as empty"]
     assert marks(marker) == set()
     marker.note(UNCOMMITTED)
-    assert marks(Marker(path, unexpected)) == {UNCOMMITTED}
+    assert marks(Marker(path, unexpected, noon)) == {UNCOMMITTED}
 
 
 # When we logged in.
@@ -441,13 +612,13 @@ def test_a_second_holder_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_the_lock_is_let_go_when_its_holder_dies(tmp_path: Path) -> None:
-    """A killed daemon leaves its number in the file, but no lock."""
+    """A killed daemon leaves its number and what it was in the file, but no lock."""
     path = tmp_path / "lock"
     with hold(path) as first:
         first.send_signal(signal.SIGKILL)
         first.wait()
 
-    assert path.read_text() == str(first.pid)
+    assert path.read_text() == f"{first.pid} daemon"
     assert holder(path) is None
     with Lock(path):
         assert holder(path) == os.getpid()
@@ -499,6 +670,23 @@ def test_a_full_disk_keeps_the_name_but_not_the_lock(tmp_path: Path, monkeypatch
             with pytest.raises(Held, match="another process already runs") as refused, Lock(path):
                 pass
             assert refused.value.holder is None
+
+
+@pytest.mark.parametrize(
+    ("signed", "holder_and_work"), [(b"77 visit", (77, "visit")), (b"77", (77, "")), (b"\xff", (None, ""))]
+)
+def test_who_is_refused_learns_what_the_holder_does(
+    tmp_path: Path, signed: bytes, holder_and_work: tuple[int | None, str]
+) -> None:
+    """A lock of an earlier version names a process only; nonsense names nobody."""
+    path = tmp_path / "lock"
+    with Lock(path, VISIT):
+        assert path.read_text() == f"{os.getpid()} visit"
+        path.write_bytes(signed)
+        with pytest.raises(Held) as refused, Lock(path):
+            pass
+
+    assert (refused.value.holder, refused.value.work) == holder_and_work
 
 
 def test_a_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:

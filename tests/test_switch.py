@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 
 import httpx
 import pytest
 from bench import BY_DAY, BY_NIGHT, bench
 
+from scheduler.control import switch
 from scheduler.control.ports import MAY_HAVE_STOPPED, UNCOMMITTED
 from scheduler.control.session import LATE_STOP_S
+from scheduler.gateway.local import LocalGateway, LocalPace
 from scheduler.model.errors import NotCapable, Standstill
 from scheduler.model.evidence import Verdict
 from scheduler.model.setpoint import Setpoint
@@ -288,3 +292,44 @@ async def test_a_field_left_out_is_left_alone() -> None:
 
     assert came.record.verdict is Verdict.VERIFIED
     assert (b.device.obeyed.mode, b.device.obeyed.reserve_raw_percent) == ("backup", 62.0)
+
+
+@dataclass(frozen=True)
+class Hasty(LocalPace):
+    """A pace whose attempts are over before a gateway that hangs has said anything."""
+
+    attempt_s: float = 0.05
+
+
+@pytest.mark.parametrize("call", ["GET /api/status", SITEMASTER, LOGIN, READ, WRITE, COMMIT, RUN])
+async def test_an_attempt_is_over_in_time_whatever_hangs(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its first request on, a login and the first reading included: cut, said, and nothing forgotten that is owed."""
+    monkeypatch.setattr(LocalGateway, "pace", property(lambda _: Hasty()))
+    monkeypatch.setattr(switch, "RELEASE_S", 0.05)
+    b = bench()
+    b.wire.hangs.add(call)
+
+    async with asyncio.timeout(5):
+        came = await b.procedure(BY_NIGHT).run()
+
+    assert came.record.verdict is Verdict.UNREACHABLE
+    assert "the attempt was not over after 0.05 s" in came.record.message
+    assert (f"note {MAY_HAVE_STOPPED}" in b.story) is (call not in {"GET /api/status", SITEMASTER})
+    assert MAY_HAVE_STOPPED in b.marks or b.device.obeyed.running
+    assert call not in {LOGIN, RUN} or MAY_HAVE_STOPPED in b.marks
+
+
+async def test_a_battery_that_is_not_to_be_started_is_left_in_time_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The switch has ended, and putting the battery back hangs: that is cut as well, and stays noted."""
+    monkeypatch.setattr(switch, "RELEASE_S", 0.05)
+    b = bench()
+    b.wire.answers[READ] = (500, b"")
+    b.wire.hangs.add(RUN)
+
+    async with asyncio.timeout(5):
+        came = await b.procedure(BY_NIGHT).run()
+
+    assert came.record.verdict is Verdict.UNREACHABLE
+    assert MAY_HAVE_STOPPED in b.marks

@@ -186,13 +186,21 @@ def test_another_certificate_needs_replace(tmp_path: Path) -> None:
     with shown() as seen:
         trusted(seen, "--yes", cwd=tmp_path)
     with shown(other) as seen:
+        looked = trusted(seen, "--show", "--json", cwd=tmp_path)
         refused = trusted(seen, "--yes", cwd=tmp_path)
         kept = (tmp_path / "gateway.pem").read_bytes()
-        replaced = trusted(seen, "--yes", "--replace", cwd=tmp_path)
+        asked = trusted(seen, "--replace", cwd=tmp_path, terminal="n\n")
+        replaced = trusted(seen, "--yes", "--replace", "--json", cwd=tmp_path)
+        same = trusted(seen, "--show", cwd=tmp_path)
 
     assert refused.returncode == 5
     assert kept == GATEWAY.pem
     assert replaced.returncode == 0
+    assert f"saved        gateway.pem: another, SHA-256 {spell(GATEWAY.fingerprint)}" in looked.stderr
+    assert json.loads(looked.stdout)["saved_sha256"] == spell(GATEWAY.fingerprint)
+    assert "in the place of the one that was saved before?" in asked.stderr
+    assert json.loads(replaced.stdout)["saved_sha256"] == spell(GATEWAY.fingerprint)
+    assert "saved        gateway.pem: the same" in same.stderr
     assert (tmp_path / "gateway.pem").read_bytes() == other.pem
 
 
@@ -207,6 +215,7 @@ def test_show_only_shows(tmp_path: Path) -> None:
     assert facts["version"] == 1
     assert facts["sha256"] == spell(GATEWAY.fingerprint)
     assert facts["outcome"] == "shown"
+    assert facts["saved_sha256"] is None
     assert seen.names == [None]
     assert list(tmp_path.iterdir()) == []
 
@@ -218,7 +227,9 @@ def test_an_unreachable_gateway_is_exit_3(tmp_path: Path) -> None:
     done = run("127.0.0.1", "--port", str(port), "--out", "gateway.pem", "--yes", cwd=tmp_path)
 
     assert done.returncode == 3
-    assert done.stderr == f"error: 127.0.0.1:{port} cannot be reached; check the host and the port\n"
+    assert done.stderr.startswith(
+        f"error: 127.0.0.1:{port} refuses the connection; check HOST and --port (443"
+    )
 
 
 def test_a_place_that_cannot_be_written_is_exit_2(tmp_path: Path) -> None:
@@ -306,6 +317,28 @@ def test_it_is_saved_beside_the_configuration(tmp_path: Path) -> None:
     assert seen.names == ["teg"]
 
 
+@pytest.mark.parametrize(("host", "port"), [("localhost", 443), ("127.0.0.1", 9), ("localhost:8", 8)])
+def test_the_files_port_is_that_of_its_own_gateway(tmp_path: Path, host: str, port: int) -> None:
+    """Another HOST without a port is asked on 443, the file's own on the file's."""
+    (tmp_path / "tou.yaml").write_text(CONFIGURATION.format(port=9))
+
+    done = run(host, "--show", "--config", "tou.yaml", cwd=tmp_path)
+
+    assert done.returncode == 3
+    assert f":{port} refuses the connection" in done.stderr
+
+
+def test_a_simulated_gateway_needs_no_trust(tmp_path: Path) -> None:
+    """The file's gateway is in this program: there is nothing to fetch, and a sentence says so."""
+    text = CONFIGURATION.format(port=9).replace("type: local", "type: simulated")
+    (tmp_path / "tou.yaml").write_text(text)
+
+    done = run("--config", "tou.yaml", "--yes", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "is simulated, and trusted as it is" in done.stderr
+
+
 def test_a_file_that_asks_for_no_name_is_obeyed(tmp_path: Path) -> None:
     """`server_name: ""` in the file means that no name is asked for, and --json says so."""
     with shown() as seen:
@@ -324,15 +357,17 @@ def test_a_name_that_is_refused_says_which_names_go(tmp_path: Path) -> None:
         port = listener.getsockname()[1]
 
         def hang_up() -> None:
-            listener.accept()[0].close()
+            for _ in ("the port", "the handshake"):
+                listener.accept()[0].close()
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        done = run("127.0.0.1", "--port", str(port), "--out", "gateway.pem", "--yes", cwd=tmp_path)
+        words = ("--port", str(port), "--out", "gateway.pem", "--server-name", "mine", "--yes")
+        done = run("127.0.0.1", *words, cwd=tmp_path)
         thread.join()
 
     assert done.returncode == 3
-    assert "teg, powerwall or powerpack" in done.stderr
+    assert "set --server-name to one of teg, powerwall, powerpack" in done.stderr
     assert not (tmp_path / "gateway.pem").exists()
 
 

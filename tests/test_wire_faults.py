@@ -46,10 +46,25 @@ def test_an_alert_said_twice_is_one_and_a_fault_if_either_is() -> None:
 
 
 @pytest.mark.parametrize("name", [None, 3, "", "two words", "x" * 81, "\u001b[2J", "1a", "tg-118", "a\n"])
-def test_a_name_that_is_no_plain_word_is_not_shown(name: object) -> None:
-    """Names go into logs: only words as gateways use them do."""
-    with pytest.raises(Transient, match="alert_name"):
-        wire.grid_faults(json.dumps([{"alert_name": name}]).encode())
+def test_a_name_that_is_no_plain_word_is_left_out_and_the_others_are_heard(name: object) -> None:
+    """Names go into logs: only words as gateways use them do; one odd alert silences no fault beside it."""
+    fault = {"alert_name": "a_1", "alert_is_fault": True}
+
+    assert wire.grid_faults(json.dumps([{"alert_name": name}, fault, {}]).encode()) == (
+        Alert(name="a_1", is_fault=True),
+    )
+
+
+@pytest.mark.parametrize("meter", ["battery", "site", "load", "solar"])
+@pytest.mark.parametrize("watts", [1e300, -1e300, 10_000_001, -10_000_001])
+def test_watts_that_nothing_has_are_refused_by_name(meter: str, watts: float) -> None:
+    """Beyond ten megawatts it is no reading: the sentence names the field and not the number."""
+    meters = {name: {"instant_power": 10e6} for name in ("battery", "site", "load", "solar")}
+    assert wire.power(json.dumps(meters).encode()).site_w == 10e6
+    meters[meter] = {"instant_power": watts}
+
+    with pytest.raises(Transient, match=rf"no believable watts under {meter}\.instant_power$"):
+        wire.power(json.dumps(meters).encode())
 
 
 @given(

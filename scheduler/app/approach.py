@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from scheduler.app.findings import Report, Said, failed, failed_by, not_tried, passed, since_ms
+from scheduler.app.findings import Report, Said, failed, not_tried, passed, since_ms
 from scheduler.app.plug import endpoint_of
 from scheduler.config.configuration import GatewaySettings
 from scheduler.gateway import reach
@@ -98,7 +98,7 @@ class Approach:
         try:
             self.greeting = await reach.greet(endpoint_of(self._settings))
         except GatewayError as error:
-            self.firmware = failed_by(error, ms=since_ms(began_s))
+            self.firmware = self._report.failed_by(error, ms=since_ms(began_s))
             return
         identity = self.greeting.identity
         since = f", running since {identity.start_time}" if identity.start_time else ""
@@ -107,16 +107,21 @@ class Approach:
     async def _clock(self) -> Said:
         gateways = None if self.greeting is None else self.greeting.clock
         off_s = None if gateways is None else (self._now() - gateways).total_seconds()
-        return judge_clock(vouched=self._vouched(), off_s=off_s)
+        return judge_clock(vouched=self._vouched(), off_s=off_s, asked=self.greeting is not None)
 
 
-def judge_clock(*, vouched: bool | None, off_s: float | None) -> Said:
-    """Whether this machine's clock may be believed. ``off_s``: how far ahead of the gateway's it is, None if not known."""
+def judge_clock(*, vouched: bool | None, off_s: float | None, asked: bool = True) -> Said:
+    """Whether this machine's clock may be believed. ``off_s``: how far ahead of the gateway's it is, None if not known.
+
+    ``asked``: the gateway answered. If it did not, and nobody vouches for the clock, nothing can be said of it.
+    """
     says = {
         True: "the system says that its clock is synchronised",
         False: "the system says that its clock is not synchronised",
         None: "the system does not say whether its clock is synchronised",
     }[vouched]
+    if not asked and not vouched:
+        return not_tried(f"{says}, and the gateway, whose clock would show it, was not asked")
     if off_s is None:
         says += "; the gateway's own is not known"
     elif abs(off_s) < SAME_S:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from scheduler import __version__
 from scheduler.app.once import keep_record, policy_of
+from scheduler.app.patience import own
 from scheduler.app.plug import connect, identity_of, simulate
 from scheduler.config.configuration import Configuration
 from scheduler.config.load import load
@@ -25,7 +26,6 @@ from scheduler.gateway.local import LocalGateway
 from scheduler.model.errors import GatewayError, Refused, SchedulerError
 from scheduler.model.events import Event, PlanChanged, PlanRejected, Started, Stopped
 from scheduler.observe.status import StatusFile
-from scheduler.store.lock import Lock
 from scheduler.store.memory import Listener, Memory
 
 if TYPE_CHECKING:
@@ -70,9 +70,12 @@ class Daemon:
         """Run until ``stop`` is set; what kept the battery from being put back into service at the end, if anything did.
 
         With ``prepare``, against a simulated gateway whatever the configuration says, prepared by it.
-        Refused if the certificate was not trusted yet, StoreError if another daemon owns the state directory.
+        Refused if the certificate was not trusted yet, StoreError if another daemon owns the state directory, or if a
+        person's visit does not end.
         """
-        with Lock(self._directory / "lock"):
+        async with own(self._directory / "lock", self.stop):
+            if self.stop.is_set():
+                return None
             simulated = self._configuration.gateway.type == "simulated"
             memory = Memory(self._directory, self._listeners, self._clock.now, simulated=simulated)
             async with self._stack as stack:

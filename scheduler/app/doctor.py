@@ -22,15 +22,14 @@ from scheduler.app.findings import (
     Report,
     Said,
     failed,
-    failed_by,
     not_tried,
     passed,
 )
 from scheduler.app.once import policy_of
-from scheduler.app.visit import Visit, visit
+from scheduler.app.visit import Doubt, Interrupted, Visit, visit
 from scheduler.config.configuration import Configuration, GatewaySettings, Secret
 from scheduler.control.agenda import agenda
-from scheduler.control.calloff import CalledOff
+from scheduler.control.ports import MAY_HAVE_STOPPED
 from scheduler.daemon.clock import SystemClock
 from scheduler.daemon.timesync import synchronised
 from scheduler.gateway.habits import habits_of
@@ -45,6 +44,7 @@ from scheduler.model.errors import (
 )
 
 _BY_HAND = "start it in the gateway's own page, or with `tou-scheduler sitemaster run`"
+_AGAIN = "run this again in a minute; if it stays so, restart the gateway"
 
 
 async def examine(
@@ -57,11 +57,11 @@ async def examine(
 ) -> list[Finding]:
     """Take all steps, telling each finding as it comes; all of them in the end.
 
-    ``vouched`` says whether the system vouches for its clock, None if it cannot tell. CalledOff once ``stop`` is set;
+    ``vouched`` says whether the system vouches for its clock, None if it cannot tell. Interrupted once ``stop`` is set;
     StoreError or SimulatorError if a simulated gateway cannot be started.
     """
     clock = SystemClock()
-    report = Report(tell)
+    report = Report(tell, username=configuration.gateway.username)
     async with AsyncExitStack() as stack:
         if configuration.gateway.type == "simulated":
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tou-scheduler-doctor-")))
@@ -106,7 +106,7 @@ async def _simulated(configuration: Configuration, directory: Path) -> AsyncIter
 
 
 async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:
-    """Have the work done, or CalledOff at once: before the gateway was asked for anything, nothing is owed to it."""
+    """Have the work done, or Interrupted at once: before the gateway was asked for anything, nothing is owed to it."""
     working = asyncio.ensure_future(work)
     stopping = asyncio.create_task(stop.wait(), name="stop")
     try:
@@ -116,7 +116,7 @@ async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:
         working.cancel()  # of no effect on one that is done
         await asyncio.wait({working, stopping})
     if working.cancelled():
-        raise CalledOff(None)
+        raise Interrupted(None, logins=0, restarted=False)
     working.result()
 
 
@@ -128,6 +128,7 @@ class _Inside:
         self._settings = configuration.gateway
         self._approach = approach
         self._report = report
+        self._owed = False
 
     async def walk(self, directory: Path, stop: asyncio.Event) -> None:
         """Take the steps; ``directory`` keeps the count of logins and what is owed to the battery."""
@@ -135,19 +136,33 @@ class _Inside:
             self._report.add("login", not_tried("nothing is sent to a gateway whose firmware is not known"))
             self._close("the gateway has not told its firmware")
             return
+        doubts: list[Doubt] = []
         try:
-            await visit(self._configuration, directory, self._look_round, stop=stop)
+            await visit(self._configuration, directory, self._look_round, stop=stop, doubt=doubts.append)
         except StoreError as error:
-            remedy = "name another folder with --state-dir: no login is made that cannot be noted down"
+            remedy = (
+                "run this with sudo if that is the service's folder, or name another one with --state-dir: "
+                "no login is made that cannot be noted down"
+            )
             self._report.add("login", failed(str(error), remedy))
             self._close("nobody is logged in")
         except GatewayError as error:
             if self._report.outcome("login") is None:
-                self._report.add("login", failed_by(error))
+                self._report.add("login", self._report.failed_by(error))
                 self._close("nobody is logged in")
             else:
-                says = f"the battery may stand still after our login: {failed_by(error).says}"
+                says = f"the battery may stand still after our login: {self._report.failed_by(error).says}"
                 self._report.add("leaving", failed(says, _BY_HAND))
+        else:
+            self._tell_leaving(doubts)
+
+    def _tell_leaving(self, doubts: list[Doubt]) -> None:
+        """How the battery was left, where there is more to say than that nothing was changed."""
+        if doubts:
+            says, remedy = f"the battery runs, but {doubts[0]}", "`tou-scheduler sitemaster run` makes sure"
+            self._report.add("leaving", failed(says, remedy))
+        elif self._owed:
+            self._report.add("leaving", passed("the battery was started once more, and is in service again"))
 
     def _close(self, reason: str) -> None:
         """The steps after a login where nothing could be asked any more."""
@@ -161,17 +176,17 @@ class _Inside:
             with suppress(Transient, SessionExpired, NotCapable):  # the login meets it, too
                 await guest.session.identify()
         except Refused as error:  # another gateway, or one that has refused the password too often
-            self._report.add("login", failed_by(error))
+            self._report.add("login", self._report.failed_by(error))
             self._close("nothing more is sent until that is mended")
             return
         guest.gateway.exchanges()
         take = self._report.take
-        logged_in = await take("login", lambda: self._login(guest))
-        role = _role(guest) if logged_in else not_tried("nobody is logged in")
+        await take("login", lambda: self._login(guest))
+        role = _role(guest) if guest.gateway.has_session else not_tried("nobody is logged in")
         self._report.add("role", role)
         self._report.add("firmware", self._approach.firmware)
         self._report.add("allowed", self._allowed(guest))
-        await take("sitemaster", lambda: _sitemaster(guest))
+        await take("sitemaster", lambda: self._sitemaster(guest))
         await take("operation", lambda: self._operation(guest))
 
     async def _login(self, guest: Visit) -> Said:
@@ -201,7 +216,8 @@ class _Inside:
     def _allowed(self, guest: Visit) -> Said:
         greeting = self._approach.greeting
         firmware = "" if greeting is None else greeting.identity.firmware
-        if self._report.outcome("login") is Outcome.FAILED and habits_of(firmware).takes_installer:
+        shut_out = self._report.outcome("login") is Outcome.FAILED and not guest.gateway.has_session
+        if shut_out and habits_of(firmware).takes_installer:
             return not_tried("nobody is logged in, and the role decides it")
         roles = guest.gateway.roles
         return allowance(
@@ -212,22 +228,37 @@ class _Inside:
     async def _operation(self, guest: Visit) -> Said:
         try:
             found = await guest.gateway.read()
-        except SessionExpired:
-            return not_tried("it is told only to somebody who is logged in")
+        except SessionExpired as error:
+            return self._untold(error) or not_tried("it is told only to somebody who is logged in")
         now = SystemClock().now()
         segment = agenda(policy_of(self._configuration), now).coarse.at(now)
         otherwise = segment.otherwise()
         other = "" if otherwise is None else f", or where its `if` is false for {otherwise.spoken().setpoint}"
         return passed(f"the gateway has {found}; the plan asks for {segment.spoken().setpoint} now{other}")
 
+    async def _sitemaster(self, guest: Visit) -> Said:
+        try:
+            running = await guest.gateway.is_running()
+        except SessionExpired as error:
+            return self._untold(error) or not_tried(
+                "this firmware tells it only to somebody who is logged in"
+            )
+        self._owed = not running and MAY_HAVE_STOPPED in guest.marks
+        return passed("the battery is in service") if running else _out_of_service(guest)
 
-async def _sitemaster(guest: Visit) -> Said:
-    try:
-        running = await guest.gateway.is_running()
-    except SessionExpired:
-        return not_tried("this firmware tells it only to somebody who is logged in")
-    if running:
-        return passed("the battery is in service")
+    def _untold(self, error: SessionExpired) -> Said | None:
+        """What is amiss where a gateway that let us in does not answer all the same; None if it never did."""
+        if self._report.outcome("login") is not Outcome.PASSED:
+            return None
+        return failed(f"the login was accepted, and yet {error}", _AGAIN)
+
+
+def _out_of_service(guest: Visit) -> Said:
+    if MAY_HAVE_STOPPED in guest.marks:
+        return failed(
+            "the battery is out of service: our login stopped it, and it has not started again yet",
+            "run `tou-scheduler sitemaster run`",
+        )
     if not guest.alone:
         return failed(
             "the battery is out of service; the daemon's login may have stopped it a moment ago",

@@ -10,9 +10,17 @@ from enum import StrEnum
 from typing import Any
 
 from scheduler.gateway.reach import NoWay
-from scheduler.model.errors import BadCredentials, GatewayError, Refused, Throttled, Unsteady
+from scheduler.model.errors import BadCredentials, GatewayError, Refused, Throttled, Unsteady, Unwilling
 
 PASSWORD_PLACES = "TOU_GATEWAY__PASSWORD, or a Docker secret or systemd credential called gateway_password"  # noqa: S105 - where one is put, not what it is
+
+
+_DEFAULTS = {
+    "installer": "the installer's is S and the gateway's serial number unless somebody changed it",
+    "customer": "the customer's is the last five characters of the gateway's serial number, or on newer gateways "
+    "of the password on its sticker, unless somebody set another",
+}
+"""What a password is by default (README of the gateway, *Login*, and its issue 103)."""
 
 
 class Outcome(StrEnum):
@@ -66,18 +74,27 @@ def not_tried(reason: str) -> Said:
     return Said(outcome=Outcome.NOT_TRIED, says=reason)
 
 
-def failed_by(error: GatewayError, *, ms: int | None = None) -> Said:
-    """A step that ended in this error."""
-    says = str(error.args[0]) if error.args else type(error).__name__
-    return failed(says, _remedy(error), ms=ms)
-
-
 class Report:
-    """The findings in their order, each told as it comes. A step that ends in an error of the gateway's has failed."""
+    """The findings in their order, each told as it comes. A step that ends in an error of the gateway's has failed.
 
-    def __init__(self, tell: Callable[[Finding], None]) -> None:
+    ``username`` is who logs in: what to do about a password depends on whose it is.
+    """
+
+    def __init__(self, tell: Callable[[Finding], None], *, username: str) -> None:
         self.findings: list[Finding] = []
         self._tell = tell
+        self._username = username
+
+    def failed_by(self, error: GatewayError, *, ms: int | None = None) -> Said:
+        """A step that ended in this error."""
+        if isinstance(error, Unwilling):  # its own words promise the daemon's next attempt
+            return failed(
+                "the gateway takes no installer's login while power flows",
+                "run this again when little power flows, or set gateway.force_sm_off: true, which insists",
+                ms=ms,
+            )
+        says = str(error.args[0]) if error.args else type(error).__name__
+        return failed(says, _remedy(error, self._username), ms=ms)
 
     async def take(
         self, step: str, work: Callable[[], Awaitable[Said]], *, unless: str | None = None
@@ -90,7 +107,7 @@ class Report:
         try:
             said = await work()
         except GatewayError as error:
-            said = failed_by(error)
+            said = self.failed_by(error)
         self.add(step, said, ms=since_ms(began_s))
         return said.outcome is Outcome.PASSED
 
@@ -111,11 +128,11 @@ def since_ms(began_s: float) -> int:
     return round((time.perf_counter() - began_s) * 1000)
 
 
-def _remedy(error: GatewayError) -> str:
+def _remedy(error: GatewayError, username: str) -> str:
     if isinstance(error, BadCredentials):
         return (
-            f"correct gateway.username or the password ({PASSWORD_PLACES}); the installer's is S and the gateway's "
-            "serial number unless somebody changed it; after three refusals in a row nothing more is sent"
+            f"correct gateway.username or the password ({PASSWORD_PLACES}); {_DEFAULTS[username]}; "
+            "after three refusals in a row nothing more is sent"
         )
     if isinstance(error, Refused | NoWay):
         return error.remedy

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler import __version__
-from scheduler.app.visit import Visit, visit
+from scheduler.app.visit import Doubt, Visit, visit
 from scheduler.config.configuration import Configuration
 from scheduler.gateway.calls import Call
 from scheduler.gateway.habits import version_of
@@ -24,6 +24,7 @@ from scheduler.model.errors import (
     BadCredentials,
     GatewayError,
     IdentityChanged,
+    NotOffered,
     StoreError,
     Throttled,
 )
@@ -83,14 +84,17 @@ async def look(
     *,
     stop: asyncio.Event,
     login: bool = True,
+    whatever: bool = True,
+    doubt: Callable[[Doubt], None],
 ) -> Look:
     """Ask the gateway these reading calls; with ``login``, log in where that is needed and disturbs nobody.
 
-    StoreError if the state directory cannot be used, CalledOff if ``stop`` is set.
+    ``whatever``: also those that its firmware is known not to have, which else are told as that, and not asked.
+    ``doubt`` as in `visit`. StoreError if the state directory cannot be used, Interrupted if ``stop`` is set.
     """
-    reader = _Reader(calls)
+    reader = _Reader(calls, whatever=whatever)
     try:
-        await visit(configuration, directory, reader.read, stop=stop, login=login)
+        await visit(configuration, directory, reader.read, stop=stop, login=login, doubt=doubt)
     except GatewayError as error:
         return reader.look(error)
     return reader.look(None)
@@ -99,8 +103,9 @@ async def look(
 class _Reader:
     """Asks the calls in the order in which the least is disturbed, and remembers what came of each."""
 
-    def __init__(self, calls: Sequence[Call]) -> None:
+    def __init__(self, calls: Sequence[Call], *, whatever: bool) -> None:
         self._calls = calls
+        self._whatever = whatever
         self._answers: dict[Call, Answer] = {}
         self._firmware: str | None = None
         self._over: GatewayError | None = None
@@ -124,11 +129,15 @@ class _Reader:
             self._firmware = (await guest.session.identify()).firmware
         except GatewayError as error:
             self._note(guest, error, guest.gateway.exchanges()[-1:])
-        version = version_of(self._firmware) or (0, 0)
+        known = version_of(self._firmware)
+        if known is not None and not self._whatever:
+            self._answers = {call: _missing(call) for call in self._calls if not call.is_on(known)}
+        version = known or (0, 0)
         for call in sorted(self._calls, key=lambda call: call.wants_login(version)):
             if self._over is not None:
                 return
-            self._answers[call] = await self._ask(guest, call)
+            if call not in self._answers:
+                self._answers[call] = await self._ask(guest, call)
 
     async def _ask(self, guest: Visit, call: Call) -> Answer:
         value, failure = None, None
@@ -155,6 +164,14 @@ class _Reader:
         limited = any(step.status == 429 for step in steps)  # noqa: PLR2004 - the status reads best as a number
         if isinstance(error, IdentityChanged) or limited or self._silent >= SILENT:
             self._over = error
+
+
+def _missing(call: Call) -> Answer:
+    error = NotOffered(
+        f"not on this firmware (the table says {call.firmware})",
+        remedy=f"to ask for it all the same: `tou-scheduler inspect {call.name}`",
+    )
+    return Answer(call=call, error=error)
 
 
 def bundle(configuration: Configuration, directory: Path, seen: Look, now: datetime) -> dict[str, Any]:

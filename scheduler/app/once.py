@@ -46,7 +46,7 @@ async def once(configuration: Configuration, directory: Path, *, stop: asyncio.E
     StoreError if a daemon owns the state directory, CalledOff. Without a trusted certificate the record says refused.
     """
     clock = SystemClock()
-    with Lock(directory / "lock"):
+    with Lock(directory / "lock", "once"):
         memory = Memory(directory, [], clock.now, simulated=configuration.gateway.type == "simulated")
         async with AsyncExitStack() as stack:
             keep_record(memory, stack, lambda: configuration.schedule.zone)

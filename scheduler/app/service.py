@@ -7,11 +7,13 @@ of ours, or the next start of the daemon would undo it.
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler.app.visit import Visit, visit
+from scheduler.app.visit import Doubt, Visit, visit
 from scheduler.config.configuration import Configuration
 from scheduler.control.ports import MAY_HAVE_STOPPED, Clock
 from scheduler.daemon.clock import SystemClock
@@ -33,24 +35,32 @@ class Outcome:
 
 
 async def set_service(
-    configuration: Configuration, directory: Path, *, wanted: bool | None, stop: asyncio.Event
+    configuration: Configuration,
+    directory: Path,
+    *,
+    wanted: bool | None,
+    stop: asyncio.Event,
+    doubt: Callable[[Doubt], None],
 ) -> Outcome:
     """Have the battery in service if ``wanted``, out of service if not, or only look if that is None.
 
-    CalledOff if ``stop`` is set, once the battery has been seen to; GatewayError and StoreError otherwise.
+    ``doubt`` as in `visit`. Interrupted if ``stop`` is set, once the battery has been seen to; GatewayError and StoreError
+    otherwise.
     """
 
     async def work(guest: Visit) -> Outcome:
         with suppress(NotCapable, SessionExpired):  # then the worst is assumed of a login
             await guest.session.identify()
         service = Service(guest, SystemClock())
-        before = await service.is_running()
-        if wanted is None or wanted is before:
+        before = await service.is_running(repair=wanted is True)
+        # A battery that runs, and that a login of ours may yet stop, is started all the same by who wants it to run.
+        unsure = wanted is True and MAY_HAVE_STOPPED in guest.marks
+        if wanted is None or (wanted is before and not unsure):
             return Outcome(before=before, after=before, as_asked=True)
         as_asked = await (service.put_in() if wanted else service.take_out())
         return Outcome(before=before, after=wanted if as_asked else before, as_asked=as_asked)
 
-    return await visit(configuration, directory, work, stop=stop)
+    return await visit(configuration, directory, work, stop=stop, doubt=doubt)
 
 
 class Service:
@@ -60,9 +70,9 @@ class Service:
         self._guest = guest
         self._clock = clock
 
-    async def is_running(self) -> bool:
-        """Whether it is in service; read without a login where that is possible."""
-        return await self._guest.observe(self._guest.gateway.is_running)
+    async def is_running(self, *, repair: bool = False) -> bool:
+        """Whether it is in service; read without a login where that is possible, ``repair`` as in `Visit.observe`."""
+        return await self._guest.observe(self._guest.gateway.is_running, repair=repair)
 
     async def put_in(self) -> bool:
         """Put it into service; whether it reads back so.
@@ -74,7 +84,7 @@ class Service:
         owed = MAY_HAVE_STOPPED in guest.marks
         guest.marks.note(MAY_HAVE_STOPPED)
         try:
-            await guest.act(guest.gateway.start)
+            await guest.act(guest.gateway.start, repair=True)
         except (Refused, Throttled, Unsteady):
             if not owed and not guest.gateway.has_session:
                 guest.marks.clear(MAY_HAVE_STOPPED)
@@ -88,9 +98,17 @@ class Service:
         """Take it out of service; whether it reads back so.
 
         Until it does, a login of ours that stopped it stays noted: after a crash it is started again, and the person, who
-        was not told that it is out, says it once more. Then the note is cleared, so that nobody starts it.
+        was not told that it is out, says it once more. Then the note is cleared, so that nobody starts it. Throttled where the
+        login budget, or a gateway that wants silence, would leave no login to start it again.
         """
         guest = self._guest
+        wait_s = guest.gateway.undo_wait_s
+        if wait_s > 0:
+            raise Throttled(
+                f"a battery that is stopped now could not be started again for {math.ceil(wait_s)} s, "
+                "because too many logins were made lately; stop it after that",
+                silence_s=wait_s,
+            )
         await guest.act(guest.gateway.stop)
         if not await self._reads_back(running=False):
             return False
@@ -100,7 +118,7 @@ class Service:
     async def _reads_back(self, *, running: bool) -> bool:
         gateway = self._guest.gateway
         deadline_s = self._clock.monotonic() + READ_BACK_S
-        while await self._guest.act(gateway.is_running) is not running:
+        while await self._guest.act(gateway.is_running, repair=running) is not running:
             if self._clock.monotonic() >= deadline_s:
                 return False
             await self._clock.sleep(POLL_S)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +24,8 @@ from scheduler.daemon.clock import SystemClock
 from scheduler.gateway.calls import Call
 from scheduler.gateway.local import LocalGateway
 from scheduler.model.errors import GatewayError, NotCapable, SessionExpired, Transient
-from scheduler.store.lock import Held, Lock
+from scheduler.model.events import Event, Restarted
+from scheduler.store.lock import VISIT, Held, Lock
 from scheduler.store.memory import Memory
 
 Result = TypeVar("Result")
@@ -57,23 +59,26 @@ class Visit:
         """The JSON value that a reading call answers, after a login where that is needed; the gateway's errors."""
         return await self.observe(partial(self.gateway.inspect, call))
 
-    async def observe(self, ask: Callable[[], Awaitable[Result]]) -> Result:
-        """``ask`` without a login where that is possible; NotCapable if it needs one that may not be made."""
+    async def observe(self, ask: Callable[[], Awaitable[Result]], *, repair: bool = False) -> Result:
+        """``ask`` without a login where that is possible; NotCapable if it needs one that may not be made.
+
+        ``repair``: it is asked to start the battery, so a login may go a little beyond the budget; in `act`, too.
+        """
         if self.may_login:
-            return await self.session.observe(ask)
+            return await self.session.observe(ask, repair=repair)
         try:
             return await ask()
         except SessionExpired as error:
             raise self._barred(str(error)) from error
 
-    async def act(self, ask: Callable[[], Awaitable[Result]]) -> Result:
+    async def act(self, ask: Callable[[], Awaitable[Result]], *, repair: bool = False) -> Result:
         """``ask`` after a login, for what only somebody who is logged in may do; NotCapable if that may not be made.
 
         A login that stops the battery stays noted until the visitor, or whoever ends the visit, has seen to it.
         """
         if not self.may_login:
             raise self._barred("this wants a login")
-        return await self.session.call(ask)
+        return await self.session.call(ask, repair=repair)
 
     def _barred(self, message: str) -> NotCapable:
         if not self._login:
@@ -83,6 +88,22 @@ class Visit:
         return NotCapable(message, remedy=remedy)
 
 
+class Doubt(Transient):
+    """The battery runs, but a login without an answer may yet stop it: nobody can know."""
+
+
+class Interrupted(CalledOff):
+    """A person ended the visit.
+
+    ``logins`` is how many were tried; ``restarted``: the battery was started again after one of them, or one before.
+    """
+
+    def __init__(self, left: GatewayError | None, *, logins: int, restarted: bool) -> None:
+        super().__init__(left)
+        self.logins = logins
+        self.restarted = restarted
+
+
 async def visit(
     configuration: Configuration,
     directory: Path,
@@ -90,22 +111,27 @@ async def visit(
     *,
     stop: asyncio.Event,
     login: bool = True,
+    doubt: Callable[[Doubt], None],
 ) -> Result:
-    """What ``work`` comes to. ``stop`` set calls it off: CalledOff, once the battery has been seen to.
+    """What ``work`` comes to. ``stop`` set calls it off: Interrupted, once the battery has been seen to.
 
-    Without ``login`` none is made, not even to start a battery that an earlier login of ours has left stopped. Refused without a trusted certificate, StoreError if the state directory cannot be used.
+    Without ``login`` none is made, not even to start a battery that an earlier login of ours has left stopped. ``doubt``
+    is told where the battery runs as far as can be seen, and nobody can be sure that it will. Refused without a trusted
+    certificate, StoreError if the state directory cannot be used.
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         alone = True
         try:
-            stack.enter_context(Lock(directory / "lock"))
+            stack.enter_context(Lock(directory / "lock", VISIT))
         except Held:
             alone = False
         simulated = configuration.gateway.type == "simulated"
         memory = Memory(directory, [], clock.now, simulated=simulated)
         if alone:
             keep_record(memory, stack, lambda: configuration.schedule.zone)
+        events: list[Event] = []
+        memory.listen(events.append)
         gateway = await connect(configuration, memory, clock, stack)
         marks: Marks = memory.marker if alone and login else NoMarks()
         session = Session(gateway, clock, marks, memory.tell)
@@ -119,8 +145,11 @@ async def visit(
             await asyncio.wait({visiting})
             left = await _leave(gateway, session, marks)
         if visiting.cancelled():
-            raise CalledOff(left)
-        if left is not None:
+            restarted = any(isinstance(event, Restarted) for event in events)
+            raise Interrupted(left, logins=session.logins, restarted=restarted)
+        if isinstance(left, Doubt):
+            doubt(left)
+        elif left is not None:
             raise left
         return visiting.result()
 
@@ -137,7 +166,7 @@ async def _leave(gateway: LocalGateway, session: Session, marks: Marks) -> Gatew
     except TimeoutError:
         return Transient(f"it could not be put back into service within {RELEASE_S:g} s")
     if left is None and MAY_HAVE_STOPPED in marks and not answered:
-        return Transient("the login was cut off, and the gateway may yet obey it")
+        return Doubt("the login was cut off, and the gateway may yet obey it")
     return left
 
 
@@ -149,6 +178,9 @@ class NoMarks:
 
     def clear(self, mark: str) -> None:
         """Nothing to forget."""
+
+    def noted_at(self, mark: str) -> datetime | None:
+        """Never."""
 
     def __contains__(self, mark: object) -> bool:
         return False

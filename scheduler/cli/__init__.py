@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from scheduler import __version__
-from scheduler.cli.common import Exit, say
+from scheduler.cli.common import Exit, say, say_all
 from scheduler.cli.demo import demo
 from scheduler.cli.doctor import doctor
 from scheduler.cli.explain import explain
@@ -82,6 +82,7 @@ def _options(
 
 def main() -> None:
     """The entry point of the `tou-scheduler` command."""
+    say_all()
     try:
         try:
             build()()

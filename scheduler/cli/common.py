@@ -5,6 +5,7 @@ No verb and no policy about the battery lives here.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from scheduler.app.visit import Doubt, Interrupted
     from scheduler.config.configuration import Configuration
-    from scheduler.model.errors import SchedulerError
+    from scheduler.model.errors import GatewayError, SchedulerError
 
 
 class Exit(IntEnum):
@@ -43,13 +45,15 @@ StateOption = Annotated[
     typer.Option(
         "--state-dir",
         envvar="STATE_DIRECTORY",
-        help="Where journal, marker and status are kept; else the user's state directory.",
+        help="Where journal, marker and status are kept; else the service's /var/lib/tou-scheduler, if there is one; "
+        "else the user's state directory.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 _CONFIG_HERE = Path("config/tou.yaml")
 _CONFIG_SYSTEM = Path("/etc/tou-scheduler/tou.yaml")
+_STATE_OF_SERVICE = Path("/var/lib/tou-scheduler")
 
 
 def config_path(given: Path | None) -> Path:
@@ -60,9 +64,26 @@ def config_path(given: Path | None) -> Path:
 
 
 def state_dir(given: Path | None) -> Path:
-    """The directory for state: the one given (systemd gives it, too), else the user's."""
+    """The directory for state: the one given (systemd gives it, too), else the service's if there is one, else the user's.
+
+    Whoever looked elsewhere would not see that a daemon owns the battery.
+    """
     if given is not None:
         return given
+    # With DynamicUser= it is a link into a folder that only root may enter: where it leads cannot be seen then.
+    if os.path.lexists(_STATE_OF_SERVICE):
+        if not os.access(_STATE_OF_SERVICE, os.R_OK | os.X_OK):
+            fail(
+                f"the service's memory, {_STATE_OF_SERVICE}, may not be entered; run this with sudo, or name another "
+                "folder with --state-dir if it is not about that service",
+                Exit.USAGE,
+            )
+        return _STATE_OF_SERVICE
+    return users_state_dir()
+
+
+def users_state_dir() -> Path:
+    """The user's own directory for state, service or not."""
     try:
         base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     except RuntimeError:  # a user without a home
@@ -105,10 +126,52 @@ def fail_for(error: SchedulerError) -> NoReturn:
     if isinstance(error, Refused):
         fail(str(error), Exit.REFUSED)
     if isinstance(error, StoreError) and not isinstance(error, Held):
-        fail(f"{error}; name another folder with --state-dir", Exit.USAGE)
+        fail(
+            f"{error}; run this with sudo if that is the service's, or name another folder with --state-dir",
+            Exit.USAGE,
+        )
     fail(str(error), Exit.USAGE if isinstance(error, SimulatorError) else Exit.UNREACHABLE)
 
 
+def say_doubt(doubt: Doubt) -> None:
+    """Say, beside a result, what nobody can know about the battery, and how to be sure."""
+    say(f"{doubt}; `tou-scheduler sitemaster run` makes sure")
+
+
+def fail_called_off(error: Interrupted) -> NoReturn:
+    """End a visit that only looked, and that a person ended before it was over; say what came of the battery."""
+    if error.left is not None:
+        fail_left(error.left)
+    if error.restarted:
+        fail("called off; the login stopped the battery for a moment, and it runs again", Exit.NO)
+    changed = "a login was made, and nothing was changed" if error.logins else "nothing was changed"
+    fail(f"called off; {changed}", Exit.NO)
+
+
+def fail_left(left: GatewayError) -> NoReturn:
+    """End because the battery may stand still after a login of ours."""
+    fail(
+        f"called off; the battery may stand still: {left}; `tou-scheduler sitemaster run` starts it",
+        Exit.UNREACHABLE,
+    )
+
+
 def print_json(document: Any) -> None:
-    """Print one JSON document on stdout."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    """Print one JSON document on stdout, with escapes for what its encoding has not."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    print(text if can_say(text) else json.dumps(document, indent=2))
+
+
+def can_say(text: str) -> bool:
+    """Whether stdout can show these characters: a terminal or a pipe may be set to an encoding that lacks them."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeError:
+        return False
+    return True
+
+
+def say_all() -> None:
+    """From now on print what stdout's encoding lacks as escapes, and never end in a traceback for a letter."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

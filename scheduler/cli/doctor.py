@@ -18,8 +18,9 @@ from scheduler.cli.common import (
     Exit,
     JsonOption,
     StateOption,
+    can_say,
     config_path,
-    fail,
+    fail_called_off,
     fail_for,
     load_or_fail,
     print_json,
@@ -40,7 +41,7 @@ _INDENT = " " * 26
 
 def doctor(*, config: ConfigOption = None, state: StateOption = None, json: JsonOption = False) -> None:
     """Check the way to the gateway, step by step, and say what to do about each one that fails. Writes nothing."""
-    from scheduler.control.calloff import CalledOff
+    from scheduler.app.visit import Interrupted
     from scheduler.daemon import process
     from scheduler.model.errors import SchedulerError
     from scheduler.observe.logs import configure
@@ -53,10 +54,8 @@ def doctor(*, config: ConfigOption = None, state: StateOption = None, json: Json
 
     try:
         findings = process.run(_examine(configuration, state_dir(state), (lambda _: None) if json else show))
-    except CalledOff as error:
-        if error.left is not None:
-            fail(f"called off; the battery may stand still: {error.left}", Exit.UNREACHABLE)
-        fail("called off before the last step; nothing was changed", Exit.NO)
+    except Interrupted as error:
+        fail_called_off(error)
     except SchedulerError as error:
         fail_for(error)
     if json:
@@ -90,7 +89,7 @@ def shown(finding: Finding) -> str:
     """One finding for a person: sign, step, time, a sentence, and what to do if it failed. Colour only on a terminal."""
     terminal = sys.stdout.isatty()
     fancy, plain, colour = _SIGNS.get(finding.outcome, _NO_SIGN)
-    sign = fancy if _can_say(fancy) else plain
+    sign = fancy if can_say(fancy) else plain
     took = "" if finding.ms is None else f"{finding.ms} ms"
     columns = max(shutil.get_terminal_size((_COLUMNS, 24)).columns if terminal else _COLUMNS, 60)
     lines = textwrap.wrap(
@@ -113,14 +112,6 @@ def shown(finding: Finding) -> str:
     if terminal and not os.environ.get("NO_COLOR"):
         sign = typer.style(sign, fg=colour)
     return "\n".join([sign + lines[0][1:], *lines[1:]])
-
-
-def _can_say(sign: str) -> bool:
-    try:
-        sign.encode(sys.stdout.encoding or "ascii")
-    except UnicodeError:
-        return False
-    return True
 
 
 def _failures(findings: list[Finding]) -> int:

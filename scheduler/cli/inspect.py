@@ -18,10 +18,12 @@ from scheduler.cli.common import (
     StateOption,
     config_path,
     fail,
+    fail_called_off,
     fail_for,
     load_or_fail,
     print_json,
     say,
+    say_doubt,
     state_dir,
 )
 
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
     from scheduler.config.configuration import Configuration
     from scheduler.gateway.calls import Call
     from scheduler.model.errors import GatewayError
+
+
+_MAKERS = "solars/brands"
+"""The call that lists what its own kind of call wants to be told."""
 
 
 def inspect(
@@ -68,7 +74,7 @@ def inspect(
         _check_place(bundle)
     configuration = load_or_fail(config_path(config))
     directory = state_dir(state)
-    seen = _look(configuration, directory, calls, login=not no_login)
+    seen = _look(configuration, directory, calls, login=not no_login, whatever=not show_all)
     if bundle is not None:
         _write(bundle, configuration, directory, seen)
     elif json or show_all:
@@ -125,13 +131,25 @@ def _wanted(name: str | None) -> Sequence[Call]:
 
 
 def _fail_for_name(name: str) -> NoReturn:
-    from scheduler.gateway.calls import CALLS
+    from scheduler.gateway.calls import CALLS, NAME, readable
 
-    if name.strip("/").removeprefix("api/") in {call.name for call in CALLS if call.acts}:
+    wanted = name.strip().strip("/").removeprefix("api/")
+    if wanted in {call.name for call in CALLS if call.acts}:
         fail(f"{name} changes something, and inspect only reads; --list shows what it can read", Exit.USAGE)
-    near = difflib.get_close_matches(name, [call.name for call in CALLS if not call.acts], n=3)
+    if NAME in wanted:
+        fail(
+            f"put one of those that `tou-scheduler inspect {_MAKERS}` lists in the place of {NAME}",
+            Exit.USAGE,
+        )
+    near = _near(wanted.lower(), [call.name for call in readable()])
     hint = f"did you mean {' or '.join(near)}?" if near else "--list shows those that are"
     fail(f"{name!r} is not a documented call; {hint}", Exit.USAGE)
+
+
+def _near(wanted: str, names: Sequence[str]) -> list[str]:
+    """At most three names that a person may mean: first those that end so, whatever the case, then those like it."""
+    ends = [name for name in names if f"/{name}".endswith(f"/{wanted}")]
+    return list(dict.fromkeys([*ends, *difflib.get_close_matches(wanted, names, n=3)]))[:3]
 
 
 def _check_place(bundle: Path) -> None:
@@ -142,32 +160,34 @@ def _check_place(bundle: Path) -> None:
         fail(f"there is no folder {bundle.parent} to write {bundle.name} into", Exit.USAGE)
 
 
-def _look(configuration: Configuration, directory: Path, calls: Sequence[Call], *, login: bool) -> Look:
-    from scheduler.control.calloff import CalledOff
+def _look(
+    configuration: Configuration, directory: Path, calls: Sequence[Call], *, login: bool, whatever: bool
+) -> Look:
+    from scheduler.app.visit import Interrupted
     from scheduler.daemon import process
     from scheduler.model.errors import SchedulerError
     from scheduler.observe.logs import configure
 
     configure()
     try:
-        return process.run(_until_stopped(configuration, directory, calls, login=login))
-    except CalledOff as error:
-        if error.left is not None:
-            fail(f"called off; the battery may stand still: {error.left}", Exit.UNREACHABLE)
-        fail("called off; nothing was changed", Exit.NO)
+        return process.run(_until_stopped(configuration, directory, calls, login=login, whatever=whatever))
+    except Interrupted as error:
+        fail_called_off(error)
     except SchedulerError as error:
         fail_for(error)
 
 
 async def _until_stopped(
-    configuration: Configuration, directory: Path, calls: Sequence[Call], *, login: bool
+    configuration: Configuration, directory: Path, calls: Sequence[Call], *, login: bool, whatever: bool
 ) -> Look:
     from scheduler.app.inspect import look
 
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    return await look(configuration, directory, calls, stop=stop, login=login)
+    return await look(
+        configuration, directory, calls, stop=stop, login=login, whatever=whatever, doubt=say_doubt
+    )
 
 
 def _print_one(configuration: Configuration, answer: Answer) -> None:
@@ -192,7 +212,7 @@ def _print_look(configuration: Configuration, seen: Look, *, as_json: bool) -> N
         took = "not asked" if answer["ms"] is None else f"{status}, {answer['ms']} ms"
         print(f"{answer['path']} ({took})")
         if answer["error"] is None:
-            print(jsonlib.dumps(answer["answer"], indent=2, ensure_ascii=False))
+            print_json(answer["answer"])
         else:
             print(f"  {answer['error']}")
 
@@ -204,7 +224,9 @@ def _write(path: Path, configuration: Configuration, directory: Path, seen: Look
 
     document = _hide(bundle(configuration, directory, seen, SystemClock().now()), configuration)
     try:
-        write_bundle(path, (jsonlib.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+        text = jsonlib.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        # Half a character, which UTF-8 has not, stands there as its escape: that is JSON, too.
+        write_bundle(path, text.encode(errors="backslashreplace"))
     except StoreError as error:
         fail(str(error), Exit.USAGE)
     say(f"saved: {path}; look it through before you give it to anybody")
@@ -219,6 +241,8 @@ def _hide(document: Any, configuration: Configuration) -> Any:
 
 def _conclude(seen: Look, *, alone: bool) -> Exit:
     """Say what went wrong, and whether the battery was touched; the exit code. An error of one call among all is a finding."""
+    from scheduler.model.errors import Throttled
+
     if seen.restarted and seen.trouble is None:
         say("the login stopped the battery for a moment; it runs again")
     if seen.trouble is not None:
@@ -228,6 +252,10 @@ def _conclude(seen: Look, *, alone: bool) -> Exit:
     if alone and answer.error is not None:
         said = "no answer" if answer.status is None else answer.status
         say(f"error: {answer.call.path} ({said}): {answer.error}")
+        if isinstance(answer.error, Throttled):
+            say("`tou-scheduler inspect --all` reads everything with one login")
+        if answer.status == 404 and answer.call.name.startswith(f"{_MAKERS}/"):  # noqa: PLR2004 - reads best as a number
+            say(f"`tou-scheduler inspect {_MAKERS}` lists the makers that it knows")
         return _code(answer.error, answered=answer.status is not None)
     return Exit.FINE
 

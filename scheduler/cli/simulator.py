@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import signal
 import sys
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler.cli.common import Exit, JsonOption, StateOption, fail, print_json, say, state_dir
+from scheduler.cli.common import Exit, JsonOption, StateOption, fail, print_json, say, users_state_dir
 from scheduler.model.errors import SchedulerError
 from scheduler.model.firmware import SIMULATED
 
@@ -30,7 +31,9 @@ HttpPortOption = Annotated[
         max=65535,
     ),
 ]
-ListOption = Annotated[bool, typer.Option("--list-scenarios", help="Print what --scenario takes, and end.")]
+ListOption = Annotated[
+    bool, typer.Option("--list-scenarios", help="Print what --scenario takes and what that does, and end.")
+]
 ChargeOption = Annotated[
     float,
     typer.Option(help="The battery's charge at the start, in percent as the app shows it.", min=0, max=100),
@@ -79,16 +82,23 @@ def simulator(
             now=SystemClock().now,
             personality=personality(firmware),
             zone=_zone(timezone),
-            serial=serial,
+            serial=_serial(serial),
             charge_raw_percent=raw_percent(charge),
         )
         for sentence in scenario or ():
             apply_scenario(device, sentence)
-        asyncio.run(_serve(device, ports, directory or state_dir(state) / "simulator", as_json=json))
+        kept = directory or (state or users_state_dir()) / "simulator"
+        asyncio.run(_serve(device, ports, kept, as_json=json))
     except SchedulerError as problem:
         fail(str(problem), Exit.USAGE)
     except OSError as problem:
         fail(_sentence(problem, ports), Exit.USAGE)
+
+
+def _serial(serial: str) -> str:
+    if not re.fullmatch("[A-Za-z0-9]{6,20}", serial):
+        fail("--serial is 6 to 20 letters and digits, like T123456789", Exit.USAGE)
+    return serial
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -112,11 +122,18 @@ class _Ports:
         return f"port {self.https} or {self.http} of {self.host}"
 
 
-def _print_scenarios(sentences: list[str], *, as_json: bool) -> None:
+def _print_scenarios(meanings: dict[str, str], *, as_json: bool) -> None:
     if as_json:
-        print_json({"schema": "tou-scheduler/scenarios", "version": 1, "sentences": sentences})
+        print_json(
+            {
+                "schema": "tou-scheduler/scenarios",
+                "version": 1,
+                "sentences": list(meanings),
+                "meanings": meanings,
+            }
+        )
     else:
-        print("\n".join(sentences))
+        print("\n".join(f"{sentence}\n    {meaning}" for sentence, meaning in meanings.items()))
 
 
 def _sentence(problem: OSError, ports: _Ports) -> str:

@@ -7,7 +7,7 @@ import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -18,15 +18,19 @@ from scheduler.cli.common import (
     StateOption,
     config_path,
     fail,
+    fail_called_off,
     fail_for,
+    fail_left,
     load_or_fail,
     print_json,
     say,
+    say_doubt,
     state_dir,
 )
 
 if TYPE_CHECKING:
     from scheduler.app.service import Outcome
+    from scheduler.app.visit import Interrupted
     from scheduler.config.configuration import Configuration
 
 MEANS = (
@@ -58,25 +62,42 @@ def sitemaster(
     json: JsonOption = False,
 ) -> None:
     """Show whether the battery is in service, put it into service, or take it out. Exits 1 if it is out when only shown."""
-    from scheduler.control.calloff import CalledOff
+    from scheduler.app.visit import Interrupted
     from scheduler.daemon import process
     from scheduler.model.errors import SchedulerError
     from scheduler.observe.logs import configure
 
     configuration = load_or_fail(config_path(config))
     configure()
+    if action is not Action.SHOW and configuration.gateway.type == "simulated":
+        fail(
+            "the gateway of this configuration is simulated and ends with the command, so there is nothing to run or stop; "
+            "`tou-scheduler simulator` is one that stays",
+            Exit.USAGE,
+        )
+    directory = state_dir(state)
     if action is Action.STOP and not yes:
         _ask()
     try:
-        outcome = process.run(_set(configuration, state_dir(state), action))
-    except CalledOff as error:
-        if error.left is not None:
-            fail(f"called off; the battery may stand still: {error.left}", Exit.UNREACHABLE)
-        fail("called off; `tou-scheduler sitemaster` shows where the battery stands", Exit.UNVERIFIED)
+        outcome = process.run(_set(configuration, directory, action))
+    except Interrupted as error:
+        _fail_called_off(action, error)
     except SchedulerError as error:
         fail_for(error)
     _tell(action, outcome, as_json=json)
     raise typer.Exit(_code(action, outcome))
+
+
+def _fail_called_off(action: Action, error: Interrupted) -> NoReturn:
+    if action is Action.SHOW:
+        fail_called_off(error)
+    if error.left is not None:
+        fail_left(error.left)
+    if error.restarted:
+        what = "the login stopped the battery for a moment, and it was started again; "
+    else:
+        what = "a login was made; " if error.logins else ""
+    fail(f"called off; {what}`tou-scheduler sitemaster` shows where the battery stands", Exit.UNVERIFIED)
 
 
 def _ask() -> None:
@@ -97,7 +118,7 @@ async def _set(configuration: Configuration, directory: Path, action: Action) ->
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    return await set_service(configuration, directory, wanted=_WANTED[action], stop=stop)
+    return await set_service(configuration, directory, wanted=_WANTED[action], stop=stop, doubt=say_doubt)
 
 
 def _tell(action: Action, outcome: Outcome, *, as_json: bool) -> None:

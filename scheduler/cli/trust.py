@@ -56,19 +56,31 @@ def trust(
     Do this once, at home, on a network that you trust.
     """
     from scheduler.gateway.certificate import fetch
+    from scheduler.gateway.reach import NoWay
 
     wanted = _wanted(fingerprint)
     place = _place(host, port, server_name, config, out)
     try:
         shown = asyncio.run(fetch(place.host, place.port, place.server_name))
+    except NoWay as error:
+        fail(f"{error}; {error.remedy if host is None else _for_words(error.remedy)}", Exit.UNREACHABLE)
     except GatewayError as error:
         fail(str(error), Exit.REFUSED if isinstance(error, Refused) else Exit.UNREACHABLE)
-    _present(shown, place)
+    saved = _saved_fingerprint(place.file)
+    _present(shown, place, saved)
     if wanted is not None and shown.fingerprint != wanted:
         fail("this is not the certificate with that fingerprint; nothing was saved", Exit.REFUSED)
     outcome = "shown" if show else _settle(shown, place, agreed=yes or wanted is not None, replace=replace)
     if json:
-        print_json(_document(shown, place, outcome))
+        print_json(_document(shown, place, outcome, saved))
+
+
+def _for_words(remedy: str) -> str:
+    """What to do, for who gave the gateway on the command line and not in a file."""
+    words = {"gateway.host": "HOST", "gateway.port": "--port", "gateway.server_name": "--server-name"}
+    for key, word in words.items():
+        remedy = remedy.replace(key, word)
+    return remedy
 
 
 def _wanted(fingerprint: str | None) -> bytes | None:
@@ -89,7 +101,9 @@ def _place(
         host, port = _address(host, port)
         if out is not None or not config_path(config).exists():
             return _Place(host=host, port=port or _PORT, server_name=name, file=out or Path(_FILE))
-    known = _configured(config_path(config))
+    known = _configured(config_path(config), wants_gateway=host is None)
+    if host not in {None, known.host}:  # the file's port is that of its own gateway
+        port = port or _PORT
     return _Place(
         host=host or known.host,
         port=port or known.port,
@@ -121,8 +135,8 @@ def _address(host: str, port: int | None) -> tuple[str, int | None]:
     return name, port or its_port
 
 
-def _configured(path: Path) -> _Place:
-    """The gateway of a configuration; its certificate need not exist yet."""
+def _configured(path: Path, *, wants_gateway: bool) -> _Place:
+    """The gateway of a configuration; its certificate need not exist yet. ``wants_gateway``: it must be a real one."""
     from scheduler.config.load import load
     from scheduler.config.problems import ConfigurationError, render
 
@@ -131,6 +145,11 @@ def _configured(path: Path) -> _Place:
     except ConfigurationError as error:
         say(render(error.problems))
         fail("the configuration cannot be used; without one, give HOST and --out FILE", Exit.USAGE)
+    if wants_gateway and gateway.type == "simulated":
+        fail(
+            "the gateway of this configuration is simulated, and trusted as it is; give HOST for another one",
+            Exit.USAGE,
+        )
     return _Place(
         host=gateway.host,
         port=gateway.port,
@@ -139,12 +158,17 @@ def _configured(path: Path) -> _Place:
     )
 
 
-def _present(shown: Certificate, place: _Place) -> None:
+def _present(shown: Certificate, place: _Place, saved: bytes | None) -> None:
     say(f"the certificate of {address(place.host, place.port)}")
     say(f"  subject      {shown.subject or '(empty)'}")
     say(f"  names        {', '.join(shown.names) or '(none)'}")
     say(f"  valid        {shown.not_before:%Y-%m-%d} to {shown.not_after:%Y-%m-%d}")
     say(f"  SHA-256      {spell(shown.fingerprint)}")
+    if saved is not None:
+        what = "the same" if saved == shown.fingerprint else f"another, SHA-256 {spell(saved)}"
+        say(f"  saved        {place.file}: {what}")
+    elif place.file.exists():
+        say(f"  saved        {place.file}: no certificate")
 
 
 def _settle(shown: Certificate, place: _Place, *, agreed: bool, replace: bool) -> str:
@@ -161,7 +185,7 @@ def _settle(shown: Certificate, place: _Place, *, agreed: bool, replace: bool) -
             Exit.REFUSED,
         )
     if not agreed:
-        _ask()
+        _ask(replace=present)
     try:
         save(shown, place.file)
     except OSError as error:
@@ -171,24 +195,27 @@ def _settle(shown: Certificate, place: _Place, *, agreed: bool, replace: bool) -
 
 
 def _saved_fingerprint(file: Path) -> bytes | None:
-    """The fingerprint of what was saved before; None if that is no certificate."""
+    """The fingerprint of what was saved before; None if that is no certificate, or nothing."""
     try:
         return read_fingerprint(file)
     except Refused:
         return None
 
 
-def _ask() -> None:
+def _ask(*, replace: bool) -> None:
     if not sys.stdin.isatty():
         fail(
             "there is no terminal to ask at; use --fingerprint SHA256, or --yes to trust it unseen",
             Exit.USAGE,
         )
-    if not typer.confirm("Is this your gateway, and is it to be trusted?", default=False, err=True):
+    question = "Is this your gateway, and is it to be trusted"
+    if replace:
+        question += " from now on, in the place of the one that was saved before"
+    if not typer.confirm(f"{question}?", default=False, err=True):
         fail("not trusted; nothing was saved", Exit.NO)
 
 
-def _document(shown: Certificate, place: _Place, outcome: str) -> dict[str, Any]:
+def _document(shown: Certificate, place: _Place, outcome: str, saved: bytes | None) -> dict[str, Any]:
     return {
         "schema": "tou-scheduler/trust",
         "version": 1,
@@ -201,5 +228,6 @@ def _document(shown: Certificate, place: _Place, outcome: str) -> dict[str, Any]
         "not_after": shown.not_after.isoformat(),
         "sha256": spell(shown.fingerprint),
         "file": str(place.file),
+        "saved_sha256": None if saved is None else spell(saved),
         "outcome": outcome,
     }

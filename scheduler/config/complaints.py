@@ -129,9 +129,10 @@ def _unknown_word(path: KeyPath, found: Any, expected: str) -> Said:
         return "mode 'scheduler' cannot be asked for", _SCHEDULER_HINT
     if name == "mode" and (ours := _MODES_OF_THE_APP.get(re.sub("[^a-z]+", " ", found.lower()))):
         return f"unknown mode {quoted(found)}", f"what the app calls so is {ours} here"
-    return f"unknown {name} {quoted(found)}", did_you_mean(
-        found, words
-    ) or f"use {expected.replace(chr(39), '')}"
+    likely = did_you_mean(found, words)
+    # What is not like a user name may be the password.
+    shown = HIDDEN if name == "username" and likely is None else quoted(found)
+    return f"unknown {name} {shown}", likely or f"use {expected.replace(chr(39), '')}"
 
 
 def _key_hint(path: KeyPath) -> str | None:

@@ -50,7 +50,8 @@ def _check_gateway(report: Report, gateway: Gateway) -> None:
                 report.error(("gateway",), f"a local gateway needs '{key}'", hint)
         if gateway.username == "customer":
             message = "a customer may read the gateway, and cannot switch it"
-            report.warn(("gateway", "username"), message, "log in as installer, or expect refusals")
+            hint = "log in as installer, or expect refusals; only firmware up to 1.49 takes an installer"
+            report.warn(("gateway", "username"), message, hint)
         if gateway.firmware is not None:
             hint = "remove it: a local gateway tells its firmware itself"
             report.error(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scheduler.config.problems import ConfigurationError, Problem, Severity
+from scheduler.config.words import did_you_mean
 
 LARGEST_BYTES = 1024 * 1024
 """10,000 rules fit; whatever is larger is not a configuration."""
@@ -42,6 +43,9 @@ _PAIR = re.compile(
 _SHOWN = re.compile(
     "type|host|port|server_name|certificate|username|force_sm_off|max_pv_export_power_kW|reserve_gap|firmware"
 )
+USERS = ("installer", "customer")
+"""The user names that there are; anything else may be a password in the wrong place."""
+
 _NOWHERE = 1 << 20
 """Deeper than any line is indented: outside of every section."""
 
@@ -128,12 +132,13 @@ class Source:
 def _known_pairs(text: str) -> str:
     """As much of a line of the gateway's section as is keys that we know, each with a single word.
 
-    An e-mail address keeps its width, so that a mark below the line still points at what it means.
+    An e-mail address keeps its width, so that a mark below the line still points at what it means; and so does a user
+    name that is none, because it may be the password.
     """
     shown, at = "", 0
     while at < len(text) and (pair := _PAIR.match(text, at)):
         start, end = pair.span("value")
-        if pair["key"] == "email":
+        if pair["key"] == "email" or (pair["key"] == "username" and not _is_user(pair["value"])):
             shown += (
                 f"{text[at:start]}{'*' * (end - start)}{text[end : pair.end()]}" if pair["value"] else pair[0]
             )
@@ -148,6 +153,11 @@ def _known_pairs(text: str) -> str:
     name = re.match(r"""\s*(?:["']?[\w-]+["']?\s*:(?=\s|$)\s?)?""", rest)
     named = name[0] if name else ""
     return shown + named + (HIDDEN if rest != named else "")
+
+
+def _is_user(value: str | None) -> bool:
+    word = (value or "").strip("\"'")
+    return not word or word in USERS or did_you_mean(word, USERS) is not None
 
 
 def _public(text: str) -> str:

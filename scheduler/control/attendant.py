@@ -18,6 +18,7 @@ from scheduler.control.lack import Lack
 from scheduler.control.pacing import LONGEST_PAUSE_S, STEADY
 from scheduler.control.ports import MAY_HAVE_STOPPED, UNCOMMITTED, Clock, Gateway, Marks, Tell
 from scheduler.control.proof import Proof
+from scheduler.control.repair import Repair
 from scheduler.control.session import Session, standstill
 from scheduler.control.state import State
 from scheduler.control.switch import Order, Procedure, never_tried
@@ -48,6 +49,7 @@ class Attendant:
         self._gateway = gateway
         self._session = Session(gateway, self._clock, self._marks, self._tell)
         self._errands = Errands(gateway, self._session, self._clock, self._tell)
+        self._repair = Repair(gateway, self._session, self._clock, self._marks)
         self._proof = Proof(gateway, self._session, self._clock, self._tell)
         self._lack = Lack(self.state, gateway, self._session, self._clock)
         self._grid = GridWatch(gateway, self._clock, self._tell)
@@ -80,12 +82,16 @@ class Attendant:
         self._aim(agenda, now)
         if self.state.record is None and self.state.pacing.latch is not None:
             self._refuse(self.state.pacing.latch, agenda.coarse.at(now))
-        if self._clock.monotonic() < self.state.pacing.resume_s:
+        pause_s = self._pause_s()
+        if pause_s > LONGEST_PAUSE_S:
+            await self._repair.attend()
+        if pause_s > 0:
             return
         try:
             await self._do(agenda, now)
         except Throttled as failure:
-            self._failed(failure)  # and nothing more is asked now
+            self._failed(failure)
+            await self._repair.attend()  # and nothing else is asked now
             return
         except GatewayError as failure:
             self._failed(failure)
@@ -96,14 +102,20 @@ class Attendant:
         if error is not None:
             self._failed(error)
 
+    def _pause_s(self) -> float:
+        """How long nothing is to be asked: our own pause, or a silence that whatever process of ours was asked for."""
+        left_s = self.state.pacing.resume_s - self._clock.monotonic()
+        silence_s = self._gateway.silence_s if left_s <= 0 else 0.0
+        if silence_s > 0:
+            self._failed(Throttled("the gateway wants fewer requests (429)", silence_s=silence_s))
+        return max(left_s, silence_s)
+
     def _refuse(self, latch: NotCapable, segment: Segment) -> None:
         """A new target that cannot be brought about: the evidence says so, and the gateway is not asked."""
         state = self.state
         firmware = None if state.identity is None else state.identity.firmware
-        now = self._clock.now()
-        state.record = never_tried(
-            self._order(segment), latch, at=now, before=state.actual, firmware=firmware
-        )
+        order, now = self._order(segment), self._clock.now()
+        state.record = never_tried(order, latch, at=now, before=state.actual, firmware=firmware)
         self._tell_record(state.record)
 
     def _order(self, segment: Segment) -> Order:
@@ -213,8 +225,7 @@ class Attendant:
         self._proof.expect(came.record)
         if came.record.verdict is not before or (came.record.verdict.good and came.record.attempts):
             self._tell_record(came.record)  # a repeat that fails like the one before is not told again
-        if isinstance(came.error, NotCapable):
-            self._lack.note(came.error)
+        self._lack.learn(came)
         if came.error is not None:
             raise came.error
         state.verify_s = self._clock.monotonic() + policy.verify_s
@@ -239,8 +250,7 @@ class Attendant:
         self._tell_record(self.state.record)
 
     def _tell_drift(self, found: Setpoint, on_drift: DriftPolicy) -> None:
-        event = Drifted(at=self._clock.now(), expected=self.state.desired, found=found, policy=on_drift)
-        self._tell(event)
+        self._tell(Drifted(at=self._clock.now(), expected=self.state.desired, found=found, policy=on_drift))
 
     def _tell_record(self, record: SwitchRecord) -> None:
         self._tell(Switched(at=record.at, record=record))

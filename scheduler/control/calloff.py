@@ -10,13 +10,12 @@ from collections.abc import Coroutine
 from typing import Any
 
 from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Tell
-from scheduler.control.session import Session
+from scheduler.control.session import RELEASE_S, Session
 from scheduler.control.switch import Came
 from scheduler.model.errors import GatewayError, SchedulerError, Transient
 from scheduler.model.events import LeftStopped
 
-RELEASE_S = 9.0
-"""How long putting the battery back into service may take, in seconds of the machine's own time."""
+__all__ = ["RELEASE_S", "CalledOff", "unless_called_off"]
 
 
 class CalledOff(SchedulerError):
@@ -29,7 +28,7 @@ class CalledOff(SchedulerError):
         )
         if left is not None:
             outcome = f"the battery may stand still: {left}"
-            remedy = f"start it in the gateway's own page, or {remedy}"
+            remedy = f"start it with `tou-scheduler sitemaster run` or in the gateway's own page, or {remedy}"
         super().__init__(f"called off; {outcome}; {remedy}")
         self.left = left
 
@@ -59,14 +58,12 @@ async def unless_called_off(
 
 
 async def _release(gateway: Gateway, clock: Clock, marks: Marks, tell: Tell) -> GatewayError | None:
-    owed = MAY_HAVE_STOPPED in marks
     try:
         async with asyncio.timeout(RELEASE_S):
             session = Session(gateway, clock, marks, tell, answered=gateway.has_session)
             left = await session.release()
     except TimeoutError:
         return Transient(f"it could not be put back into service within {RELEASE_S:g} s")
-    if owed and left is None and not gateway.has_session:
-        marks.note(MAY_HAVE_STOPPED)  # whoever comes next has a look
+    if left is None and MAY_HAVE_STOPPED in marks and not gateway.has_session:
         return Transient("the login was cut off, and the gateway may yet obey it")
     return left

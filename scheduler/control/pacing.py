@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from scheduler.model.errors import GatewayError, NotCapable, NotOffered, Refused, Standstill, Throttled
+from scheduler.model.errors import (
+    GatewayError,
+    NotCapable,
+    NotOffered,
+    Refused,
+    Standstill,
+    Throttled,
+    Unwilling,
+)
 
 FIRST_PAUSE_S = 5.0
 """The shortest pause after a failure, and the least of the first."""
@@ -21,14 +29,18 @@ PATIENCE = 20
 """So many times a call that is not there is looked for as if the gateway were starting up: about a quarter of an hour."""
 
 PROBE_S = 3600.0
-"""How often it is looked for after that: a gateway that was wrongly given up would miss every switch."""
+"""How often what is latched is tried again: a gateway that was wrongly given up would miss every switch."""
+
+INSIST_AFTER = 3
+"""So many logins in a row that are refused because power flows, and a person is asked to let us insist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pacing:
     """``resume_s``: nothing is asked before this instant of the monotonic clock. ``latch``: what this gateway does not do
     when it is switched; not tried again until the configuration or the firmware is another. ``absences`` counts how often
-    a switch found a call missing, ``probe_s`` is the instant from which a latch for that is doubted.
+    a switch found a call missing, ``probe_s`` is the instant from which the latch is doubted; ``odd``: it did it before,
+    so that the next boundary is worth a try.
     """
 
     failures: int = 0
@@ -37,6 +49,7 @@ class Pacing:
     ends_at_boundary: bool = False
     absences: int = 0
     probe_s: float | None = None
+    odd: bool = False
 
     def after(self, error: GatewayError, now_s: float, jitter: float) -> Pacing:
         """The pacing after one more failure at ``now_s``.
@@ -48,33 +61,37 @@ class Pacing:
             self,
             failures=self.failures + 1,
             resume_s=now_s + pause_s,
-            ends_at_boundary=isinstance(error, Refused),
+            ends_at_boundary=isinstance(error, Refused | Unwilling),
         )
 
-    def latched(self, error: NotCapable, now_s: float) -> Pacing:
-        """The pacing once a switch was refused at ``now_s``: for good, or once more because a call is missing."""
+    def latched(self, error: NotCapable, now_s: float, *, did_before: bool = False) -> Pacing:
+        """The pacing once a switch was refused at ``now_s``: at once, or after some patience where a call is missing.
+
+        ``did_before``: this gateway has done it with this firmware, so that it is no lack that can be relied on.
+        """
         if not isinstance(error, NotOffered):
-            return replace(self, latch=error, probe_s=None)
+            return replace(self, latch=error, probe_s=now_s + PROBE_S, odd=did_before)
         absences = self.absences + 1
         if absences < PATIENCE:
             return replace(self, absences=absences)
-        return replace(self, absences=absences, latch=error, probe_s=now_s + PROBE_S)
+        return replace(self, absences=absences, latch=error, probe_s=now_s + PROBE_S, odd=False)
 
     def doubtful(self, now_s: float) -> bool:
-        """Whether it is time to find out if what was missing is there after all."""
+        """Whether it is time to find out if what was refused is there, or allowed, after all."""
         return self.probe_s is not None and now_s >= self.probe_s
 
     def doubted(self) -> Pacing:
         """The pacing while it is tried once more: one more absence latches it again."""
-        return replace(self, latch=None, probe_s=None)
+        return replace(self, latch=None, probe_s=None, odd=False)
 
     def unlatched(self) -> Pacing:
         """The pacing once what was refused may be tried again; a pause that runs goes on."""
-        return replace(self, latch=None, probe_s=None, absences=0)
+        return replace(self.doubted(), absences=0)
 
     def at_boundary(self) -> Pacing:
         """The pacing at a new boundary, which is worth a try while a person's work is waited for."""
-        return replace(self, resume_s=0.0) if self.ends_at_boundary else self
+        tried = self.doubted() if self.odd else self
+        return replace(tried, resume_s=0.0) if self.ends_at_boundary else tried
 
     def hurried(self, latest_s: float) -> Pacing:
         """The pacing with a pause that ends at ``latest_s`` at the latest, unless it was asked for by the gateway."""
@@ -84,7 +101,7 @@ class Pacing:
         """The pacing once the gateway answers again; what was latched stays so."""
         if self.latch is None:
             return Pacing()
-        return Pacing(latch=self.latch, absences=self.absences, probe_s=self.probe_s)
+        return Pacing(latch=self.latch, absences=self.absences, probe_s=self.probe_s, odd=self.odd)
 
 
 STEADY = Pacing()
@@ -97,6 +114,8 @@ def _pause_s(error: GatewayError, failures: int, jitter: float) -> float:
             return min(error.silence_s, LONGEST_SILENCE_S)
         case Standstill():
             return STANDSTILL_PAUSE_S
+        case Unwilling() if error.times >= INSIST_AFTER:
+            return min(SLOW_PAUSE_S * 2.0 ** min(error.times - INSIST_AFTER, 10), PROBE_S)
         case NotOffered() if failures < PATIENCE:
             return _backed_off_s(failures, jitter)
         case Refused():

@@ -28,7 +28,11 @@ class Pace(Protocol):
 
     @property
     def attempt_s(self) -> float:
-        """How long one attempt of a switch may last in all, of the machine's own time; longer than ``settle_s``."""
+        """How long one attempt of a switch may last in all, of the machine's own time; longer than ``settle_s``.
+
+        From its first request on: who it is, a login and the first reading are within the first attempt. Putting the battery
+        back into service comes on top, a few seconds long. An attempt that is cut in a login leaves that noted.
+        """
 
     @property
     def effect_grace_s(self) -> float:
@@ -49,6 +53,10 @@ class Gateway(Protocol):
     @property
     def has_session(self) -> bool:
         """Whether reads and writes can be tried without a login first."""
+
+    @property
+    def silence_s(self) -> float:
+        """For how many seconds more it wants to be left alone, whoever of us was told so; zero if it may be asked."""
 
     @property
     def login_may_stop(self) -> bool:
@@ -122,6 +130,9 @@ class Marks(Protocol):
 
     def clear(self, mark: str) -> None:
         """Forget it."""
+
+    def noted_at(self, mark: str) -> datetime | None:
+        """When it was noted last, by the wall clock; None if it is not noted, or if that is not known."""
 
     def __contains__(self, mark: object) -> bool:
         """Whether it is noted."""

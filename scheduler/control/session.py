@@ -6,6 +6,7 @@ is written before such a login, and whoever used the session calls `ensure_runni
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -19,6 +20,7 @@ from scheduler.model.errors import (
     SessionExpired,
     Standstill,
     Throttled,
+    Transient,
     Unsteady,
 )
 from scheduler.model.events import Restarted
@@ -30,11 +32,17 @@ START_TIMEOUT_S = 30.0
 LATE_STOP_S = 60.0
 """How long after a login without an answer the battery may still be stopped by it. Ours: nobody measured it."""
 
+RELEASE_S = 9.0
+"""How long putting the battery back into service may take at the end of a procedure, in seconds of the machine's own time."""
+
 Answer = TypeVar("Answer")
 
 
 class Session:
-    """Calls that need a login, with at most one login each, and the duty to start what a login stopped."""
+    """Calls that need a login, with at most one login each, and the duty to start what a login stopped.
+
+    ``logins`` counts those that were tried.
+    """
 
     def __init__(
         self, gateway: Gateway, clock: Clock, marks: Marks, tell: Tell, *, answered: bool = False
@@ -43,11 +51,18 @@ class Session:
         self._clock = clock
         self._marks = marks
         self._tell = tell
-        # Who finds the mark cannot know how long ago the login was that it speaks of, unless it was ``answered``.
+        # The login of which a mark speaks that is found was never answered, unless it is said to be ``answered``.
         unsure = MAY_HAVE_STOPPED in marks and not answered
-        self._unsure_until_s = clock.monotonic() + LATE_STOP_S if unsure else 0.0
+        self._unsure_until_s = clock.monotonic() + self._unsure_s() if unsure else 0.0
+        self.logins = 0
         self._barred: NotCapable | None = None
         self.identity: Identity | None = None
+
+    def _unsure_s(self) -> float:
+        """How long yet the battery may be stopped by the login that was noted: all of it if that is not known, or to come."""
+        noted_at = self._marks.noted_at(MAY_HAVE_STOPPED)
+        age_s = 0.0 if noted_at is None else (self._clock.now() - noted_at).total_seconds()
+        return LATE_STOP_S - max(age_s, 0.0)
 
     async def identify(self) -> Identity:
         """Firmware and start time, remembered as ``identity``; another one may let us in again."""
@@ -64,17 +79,23 @@ class Session:
         """Let no login be tried until `forgive`: what would be asked after it is not there."""
         self._barred = error
 
-    async def call(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """``ask``, after a login if there is no session, and once more after one if the session has expired."""
+    async def call(self, ask: Callable[[], Awaitable[Answer]], *, repair: bool = False) -> Answer:
+        """``ask``, after a login if there is no session, and once more after one if the session has expired.
+
+        ``repair``: it is to start the battery, so the login may go a little beyond the budget. SessionExpired where a login
+        does not help: the call is refused, and the session is still there.
+        """
         if not self._gateway.has_session:
-            await self._login()
+            await self._login(repair=repair)
         try:
             return await ask()
         except SessionExpired:
-            await self._login()
+            if self._gateway.has_session:
+                raise
+            await self._login(repair=repair)
             return await ask()
 
-    async def observe(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def observe(self, ask: Callable[[], Awaitable[Answer]], *, repair: bool = False) -> Answer:
         """``ask`` without a login where that is possible, and only of a battery that is not stopped by ours.
 
         Old firmware tells what flows to everybody, and answers 502 to it while the battery is stopped: Standstill, if
@@ -84,7 +105,9 @@ class Session:
         try:
             return await ask()
         except SessionExpired:
-            await self._login()
+            if self._gateway.has_session:
+                raise
+            await self._login(repair=repair)
         except Unsteady:
             if await self.stands_still():
                 raise standstill() from None
@@ -101,6 +124,7 @@ class Session:
             await self.identify()
         if self._barred is not None:
             raise self._barred
+        self.logins += 1
         try:
             if self._gateway.login_may_stop:
                 await self._login_that_stops(repair=repair)
@@ -148,10 +172,12 @@ class Session:
         except NotCapable:
             await self.call(self._gateway.start)  # it does not say whether it runs: better once too often
             raise
+        except Throttled:
+            if self._gateway.has_session:  # where a login would be needed there is silence
+                await self._gateway.start()  # for the same reason
+            raise
         if not running:
-            if not self._gateway.has_session:
-                await self._login(repair=True)
-            await self.call(self._gateway.start)
+            await self.call(self._gateway.start, repair=True)
             await self._await_running()
             message = "the battery stood still after our login and runs again"
             self._tell(Restarted(at=self._clock.now(), message=message))
@@ -181,10 +207,16 @@ class Session:
                 raise Unsteady("the battery was told to run again, but it still stands still")
             await self._clock.sleep(self._gateway.pace.poll_s)
 
-    async def release(self) -> GatewayError | None:
-        """`ensure_running` for the end of a procedure that already has an outcome: what goes wrong is returned."""
+    async def release(self, *, within_s: float | None = None) -> GatewayError | None:
+        """`ensure_running` for the end of a procedure that already has an outcome: what goes wrong is returned.
+
+        It is cut after ``within_s`` seconds, if given, and goes on at the next opportunity.
+        """
         try:
-            await self.ensure_running()
+            async with asyncio.timeout(within_s):
+                await self.ensure_running()
+        except TimeoutError:
+            return Transient(f"the battery could not be put back into service within {within_s:g} s")
         except GatewayError as error:
             return error
         return None
@@ -194,5 +226,6 @@ def standstill() -> Standstill:
     """The error for a battery that somebody else stopped."""
     return Standstill(
         "the battery is stopped, and not by us: somebody may be working on it",
-        remedy="start it in the gateway's own page when the work is done; switching then goes on by itself",
+        remedy="when the work is done, start it with `tou-scheduler sitemaster run` or in the gateway's own page; "
+        "switching then goes on by itself",
     )

@@ -16,6 +16,8 @@ When to switch, and what to do after a failure, is not decided here; see `contro
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,7 +31,7 @@ from tenacity import (
 )
 
 from scheduler.control.ports import UNCOMMITTED, Clock, Gateway, Marks
-from scheduler.control.session import Session, standstill
+from scheduler.control.session import RELEASE_S, Session, standstill
 from scheduler.model.errors import GatewayError, Refused, SessionExpired, Transient
 from scheduler.model.evidence import SwitchRecord, Verdict
 from scheduler.model.setpoint import Setpoint
@@ -54,10 +56,14 @@ class Order:
 
 @dataclass(slots=True, kw_only=True)
 class Came:
-    """What a switch came to: the record, and the error that ended it, for the pacing of the next try."""
+    """What a switch came to: the record, and the error that ended it, for the pacing of the next try.
+
+    ``wrote``: a write of ours was taken, so that this gateway lets us write.
+    """
 
     record: SwitchRecord
     error: GatewayError | None
+    wrote: bool = False
 
 
 class Procedure:
@@ -74,12 +80,15 @@ class Procedure:
         self._before: Setpoint | None = None
         self._after: Setpoint | None = None
         self._attempts = 0
+        self._wrote = False
         self._began_s = clock.monotonic()
+        self._ends_s = 0.0
 
     async def run(self) -> Came:
         """Go through the steps and say what came of it. Raises nothing of `model/errors.py`."""
         self._gateway.exchanges()  # what was asked before belongs to nobody's evidence
         self._began_s = self._clock.monotonic()
+        self._begin_attempt()
         try:
             return await self.end(await self._steps(), None)
         except GatewayError as error:
@@ -87,17 +96,31 @@ class Procedure:
 
     async def end(self, verdict: Verdict, error: GatewayError | None) -> Came:
         """Leave the battery running, whatever happened, and write the record."""
-        stopped = await self._session.release()
+        stopped = await self._session.release(within_s=RELEASE_S)
         if stopped is not None and verdict.good:
             verdict, error = Verdict.UNREACHABLE, stopped
-        return Came(record=self._record(verdict, error), error=error)
+        return Came(record=self._record(verdict, error), error=error, wrote=self._wrote)
+
+    def _begin_attempt(self) -> None:
+        self._ends_s = asyncio.get_running_loop().time() + self._gateway.pace.attempt_s
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """Cut what is left to do in this attempt when its time is over. A login that is cut stays noted."""
+        try:
+            async with asyncio.timeout_at(self._ends_s):
+                yield
+        except TimeoutError:
+            raise Transient(f"the attempt was not over after {self._gateway.pace.attempt_s:g} s") from None
 
     async def _steps(self) -> Verdict:
-        if self._order.wary and await self._session.stands_still():
-            raise standstill()
-        self._before = self._after = await self._session.call(self._gateway.read)
-        if self._order.desired.is_met_by(self._before) and UNCOMMITTED not in self._marks:
-            return Verdict.ALREADY
+        async with self._in_time():
+            if self._order.wary and await self._session.stands_still():
+                raise standstill()
+            self._before = self._after = await self._session.call(self._gateway.read)
+            if self._order.desired.is_met_by(self._before) and UNCOMMITTED not in self._marks:
+                await self._session.ensure_running()
+                return Verdict.ALREADY
         retrying = AsyncRetrying(
             sleep=self._pause,
             stop=self._stop,
@@ -126,15 +149,13 @@ class Procedure:
         """Steps 4 to 7, once; whether the gateway then reads as desired."""
         if self._over:
             return False
+        if self._attempts:
+            self._begin_attempt()
         self._attempts += 1
-        attempt_s = self._gateway.pace.attempt_s
-        try:
-            async with asyncio.timeout(attempt_s):
-                await self._write()
-                await self._session.ensure_running()
-                return await self._settled()
-        except TimeoutError:
-            raise Transient(f"the attempt was not over after {attempt_s:g} s") from None
+        async with self._in_time():
+            await self._write()
+            await self._session.ensure_running()
+            return await self._settled()
 
     async def _write(self) -> None:
         change = self._order.desired.beyond(self._after or Setpoint())
@@ -143,6 +164,7 @@ class Procedure:
             self._marks.note(UNCOMMITTED)
             try:
                 await self._session.call(lambda: self._gateway.write(change))
+                self._wrote = True
             except Refused:
                 if not owed:  # nothing was written, so nothing lacks its commit
                     self._marks.clear(UNCOMMITTED)

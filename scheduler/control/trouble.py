@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from scheduler.model.errors import GatewayError, Refused, Standstill
+from scheduler.control.pacing import INSIST_AFTER
+from scheduler.model.errors import GatewayError, Refused, Standstill, Unwilling
 from scheduler.model.events import FoundStopped, GatewayLost, PersonNeeded
 
 Kind = type[FoundStopped | GatewayLost | PersonNeeded]
@@ -29,6 +30,8 @@ def trouble_of(error: GatewayError) -> Trouble:
         case Standstill():
             return Trouble(FoundStopped, str(error))
         case Refused():
+            return Trouble(PersonNeeded, str(error))
+        case Unwilling() if error.times >= INSIST_AFTER:
             return Trouble(PersonNeeded, str(error))
         case _:
             return Trouble(GatewayLost, str(error))

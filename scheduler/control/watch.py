@@ -5,6 +5,8 @@ Nothing is decided by it and nothing is risked for it: no login, and what cannot
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from scheduler.control.ports import Clock, Gateway, Tell
 from scheduler.model.errors import NotCapable, SessionExpired, Throttled, Transient
 from scheduler.model.events import GridChanged, GridFault
@@ -26,9 +28,19 @@ class GridWatch:
 
         ``live`` is what was read a moment ago, None if it was not.
         """
+        await self._try(self._look_at_grid(live))
+        await self._try(self._look_at_alerts())
+
+    async def _look_at_grid(self, live: Live | None) -> None:
+        self._see(await self._gateway.live() if live is None else live)
+
+    async def _look_at_alerts(self) -> None:
+        self._hear(await self._gateway.grid_faults())
+
+    async def _try(self, looking: Awaitable[None]) -> None:
+        """One of the two: where it fails the other is worth having all the same."""
         try:
-            self._see(await self._gateway.live() if live is None else live)
-            self._hear(await self._gateway.grid_faults())
+            await looking
         except Throttled:
             raise
         except (Transient, NotCapable, SessionExpired):

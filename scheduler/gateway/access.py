@@ -7,7 +7,7 @@ asked for and what an answer holds is `local.py`'s. Tokens and passwords stay in
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,14 +18,28 @@ from scheduler.gateway import calls, wire
 from scheduler.gateway.answers import Standing, error_of
 from scheduler.gateway.budget import LoginBudget
 from scheduler.gateway.calls import Call
+from scheduler.gateway.habits import version_of
 from scheduler.gateway.http import Connection
-from scheduler.gateway.latch import PasswordLatch, SerialLatch
+from scheduler.gateway.latch import PasswordLatch, SerialLatch, Silence
 from scheduler.gateway.note import Notebook
 from scheduler.gateway.pin import Endpoint
-from scheduler.model.errors import BadCredentials, NotCapable, SessionExpired, Unsteady
+from scheduler.model.errors import (
+    BadCredentials,
+    NotCapable,
+    SessionExpired,
+    Throttled,
+    Unsteady,
+    Unwilling,
+)
 from scheduler.model.evidence import Step
+from scheduler.model.reading import Identity
 
 _STEPS_KEPT = 200
+
+_TRUSTED_TIMES = 100
+"""So often a session that lives is believed although one call says otherwise, before a login is tried all the same."""
+
+_NO_ACCESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +62,10 @@ class _Session:
 
 
 class Access:
-    """The way in to a gateway. One task at a time may use it."""
+    """The way in to a gateway. One task at a time may use it.
+
+    ``firmware`` is what the gateway said of itself last, None until it did.
+    """
 
     def __init__(
         self,
@@ -67,8 +84,11 @@ class Access:
         secret = (credentials.username, credentials.password or "")
         self._password = PasswordLatch(notebook, endpoint, secret, now)
         self._serial = SerialLatch(notebook, endpoint)
+        self._silence = Silence(notebook, endpoint, now)
         self._session: _Session | None = None
-        self._denied: set[str] = set()
+        self._denied: Counter[str] = Counter()
+        self._unwilling = 0
+        self.firmware: str | None = None
         self._steps: deque[Step] = deque(maxlen=_STEPS_KEPT)
 
     @property
@@ -86,21 +106,40 @@ class Access:
         """As whom we log in."""
         return self._credentials.username
 
-    async def status(self) -> bytes:
+    @property
+    def silence_s(self) -> float:
+        """For how many seconds more the gateway wants to be left alone, after a 429 to whomever of us; zero if not."""
+        return self._silence.left_s
+
+    @property
+    def undo_wait_s(self) -> float:
+        """For how many seconds no login is to be had to start the battery again, once what wants one now has had its own."""
+        budget_s = self._budget.undo_wait_s(self._now(), ahead=0 if self.has_session else 1)
+        return max(budget_s, self.silence_s)
+
+    @property
+    def last_status(self) -> int | None:
+        """The HTTP status of the last exchange; None if it had none."""
+        return self._steps[-1].status if self._steps else None
+
+    async def identify(self) -> Identity:
         """GET /api/status, without the token; IdentityChanged if another gateway answers than the one that is known."""
         body = await self.exchange(calls.STATUS, token=None)
         self._serial.meet(wire.din(body))
-        return body
+        identity = wire.identity(body)
+        self.firmware = identity.firmware
+        return identity
 
     async def login(self, *, repair: bool) -> None:
         """POST /api/login/Basic, within the budget (``repair``: a little beyond it, to start the battery again).
 
-        BadCredentials three times in a row ends all requests.
+        BadCredentials three times in a row ends all requests; Throttled while a 429 wants silence.
         """
         credentials = self._credentials
         if credentials.password is None:
             raise BadCredentials("there is no password to log in with", remedy="set TOU_GATEWAY__PASSWORD")
         self._hold(calls.LOGIN)
+        self._silence.hold()
         self._budget.spend(self._now(), repair=repair)
         body = wire.login_body(
             username=credentials.username,
@@ -114,28 +153,38 @@ class Access:
         except BadCredentials:
             self._password.refused()
             raise
+        except Unwilling as error:  # it did look, and would say the same to each of a hundred logins
+            self._unwilling += 1
+            raise Unwilling(str(error), times=self._unwilling) from None
         except Unsteady:  # too busy to look at the password: no login
             self._budget.refund()
             raise
+        self._unwilling = 0
         self._password.accepted()
         self._session = _Session(wire.token(answer), wire.roles(answer))
 
     async def ask(self, call: Call, body: Mapping[str, Any] | None = None) -> bytes:
-        """A call within the session, if there is one; SessionExpired has dropped it."""
+        """A call within the session, if there is one.
+
+        SessionExpired has dropped it, unless another login would not help: it lives, and this call was refused twice.
+        """
         session = self._session
         try:
             answer = await self.exchange(call, token=session.token if session else None, body=body)
         except SessionExpired:
-            self._drop(session, call)
+            if session is None or not self._denied[call.step] or await self._is_dead(session, call):
+                self._drop(session, call)
+            else:
+                self._denied[call.step] += 1
             raise
         except NotCapable:
-            if session is None or call.step in self._denied or not await self._is_dead(session):
+            if session is None or self._denied[call.step] or not await self._may_be_dead(session, call):
                 raise
             self._drop(session, call)
             raise SessionExpired("the gateway no longer knows our session (403)") from None
         if session is not None:
             session.proven = True
-        self._denied.discard(call.step)
+        del self._denied[call.step]
         return answer
 
     async def look(self, call: Call) -> bytes:
@@ -147,13 +196,15 @@ class Access:
         try:
             return await self.exchange(call, token=session.token if session else None)
         except SessionExpired:
-            forbidden = self._steps[-1].status == HTTPStatus.FORBIDDEN
-            if session is None or not forbidden or call == calls.UPDATE or await self._is_dead(session):
+            forbidden = self.last_status == HTTPStatus.FORBIDDEN
+            if session is None or not forbidden or call == calls.UPDATE or await self._is_dead(session, call):
                 self._drop(session, call)
                 raise
             raise NotCapable(
                 f"the gateway does not let this login do {call} (403)",
-                remedy="the installer's login may, where the gateway lets one in",
+                remedy="no other login is known to do it"
+                if self._installs
+                else "the installer's login may, where the gateway lets one in",
             ) from None
 
     def forget(self) -> None:
@@ -163,18 +214,39 @@ class Access:
     def _drop(self, session: _Session | None, call: Call) -> None:
         self._session = None
         if session is not None:
-            self._denied.add(call.step)
+            self._denied[call.step] = 1
 
-    async def _is_dead(self, session: _Session) -> bool:
-        """Whether the 403 that just came may be the token's fault: an old gateway says 403 to a dead one as well.
+    async def _may_be_dead(self, session: _Session, call: Call) -> bool:
+        """Whether the 403 that a call just got may be the token's fault, so that a login is worth its price once.
+
+        Up to firmware 1.24 nothing tells the two apart, and a token that was good once may have died since.
+        """
+        if call.acts and not self._can_tell:
+            return session.proven and self.last_status == HTTPStatus.FORBIDDEN
+        return await self._is_dead(session, call)
+
+    @property
+    def _can_tell(self) -> bool:
+        version = version_of(self.firmware)
+        return version is None or calls.UPDATE.wants_login(version)
+
+    async def _is_dead(self, session: _Session, call: Call) -> bool:
+        """Whether the 401 or 403 that a call just got is the token's fault: an old gateway says 403 to a dead one as well.
 
         Where most calls are open, a token can die unnoticed until a write. The update status wants a login on every
-        firmware since 1.25 and no special role, so it tells the two apart.
+        firmware since 1.25 and no special role, so it tells. One that one call calls dead for ever is given up at last.
         """
-        if self._steps[-1].status != HTTPStatus.FORBIDDEN:
+        status = self.last_status
+        if status not in _NO_ACCESS:
             return False
+        if status == HTTPStatus.UNAUTHORIZED and not (
+            self._can_tell and self._denied[call.step] % _TRUSTED_TIMES
+        ):
+            return True
         try:
-            await self.exchange(calls.UPDATE, token=session.token)
+            await self.exchange(
+                calls.OPERATION if call == calls.UPDATE else calls.UPDATE, token=session.token
+            )
         except (SessionExpired, NotCapable):
             return True
         return False
@@ -194,7 +266,9 @@ class Access:
         finally:
             took_ms = round((time.perf_counter() - began_s) * 1000)
             self._steps.append(Step(step=call.step, status=status, ms=took_ms))
-        error = error_of(answer, call, self._standing(call, token))
+        error = error_of(answer, call, self._standing(call, token), installer=self._installs)
+        if isinstance(error, Throttled):
+            self._silence.begin(error.silence_s)
         if error is not None:
             raise error
         return answer.body
@@ -205,10 +279,14 @@ class Access:
         self._steps.clear()
         return steps
 
+    @property
+    def _installs(self) -> bool:
+        return self._credentials.username != "customer"
+
     def _standing(self, call: Call, token: str | None) -> Standing:
         if token is None or self._session is None:
             return Standing.STRANGER
-        if call.step in self._denied:
+        if self._denied[call.step]:
             return Standing.DENIED
         return Standing.PROVEN if self._session.proven else Standing.NEW
 

@@ -18,13 +18,21 @@ from scheduler.model.errors import (
     Throttled,
     Transient,
     Unsteady,
+    Unwilling,
 )
 
 SILENCE_S = (300.0, 3600.0)
 """The shortest and the longest silence after a 429, whatever Retry-After says. Lock-outs of 10 to 30 min were seen."""
 
+TO_LOG_IN = (
+    "correct gateway.username or the password (the secret gateway_password, or TOU_GATEWAY__PASSWORD and a restart); "
+    "it is then tried at once, or within a day at the latest"
+)
+"""What to do about a refused password. Another one that has the same check in the note, 1 of 256, waits for the daily login."""
+
 _OLDER_FIRMWARE = "switch with Tesla's app, or with a gateway whose firmware is older than 1.50"
 _STARTING_UP = "it may be starting up; else " + _OLDER_FIRMWARE
+_NOT_HERE = "it may be starting up; else this gateway does not have it, and `tou-scheduler inspect --list` says which do"
 
 
 class Standing(Enum):
@@ -36,8 +44,13 @@ class Standing(Enum):
     DENIED = auto()  # the same call was refused under the token before it, too: another login would not help
 
 
-def error_of(answer: Answer, call: Call, standing: Standing) -> GatewayError | None:
-    """The error that an answer is; None for a success (200, 202 and 204 all are)."""
+def error_of(
+    answer: Answer, call: Call, standing: Standing, *, installer: bool = False
+) -> GatewayError | None:
+    """The error that an answer is; None for a success (200, 202 and 204 all are).
+
+    ``installer``: who asks has the installer's login, and need not be told to take it.
+    """
     status = answer.status
     if 200 <= status < 300:  # noqa: PLR2004 - the statuses read best as numbers
         return None
@@ -46,7 +59,7 @@ def error_of(answer: Answer, call: Call, standing: Standing) -> GatewayError | N
     if call == LOGIN:
         return _of_login(answer)
     if status in {401, 403}:
-        return _of_access(status, call, standing)
+        return _of_access(status, call, standing, installer=installer)
     return _of_other(answer, call)
 
 
@@ -59,31 +72,30 @@ def _of_login(answer: Answer) -> GatewayError:
             remedy="the customer's login can still read (gateway.username: customer); to switch, use Tesla's app",
         )
     if status == 401:  # noqa: PLR2004
-        return BadCredentials(
-            "the gateway does not know this password for this user",
-            remedy="correct gateway.username or the password (the secret gateway_password, or "
-            "TOU_GATEWAY__PASSWORD and a restart); nothing else is needed",
-        )
+        return BadCredentials("the gateway does not know this password for this user", remedy=TO_LOG_IN)
     if status == 403:  # noqa: PLR2004
         return NotCapable("the gateway does not let this user log in (403)", remedy="check gateway.username")
     # The README, GET /api/sitemaster/stop; seen at installer logins under load, too (powerwall2 issues 4 and 5).
     if status == 500 and b"Cannot Start Wizard" in answer.body:  # noqa: PLR2004
-        return Unsteady(
+        return Unwilling(
             "the gateway takes no installer's login while power flows; it is tried again, "
             "and gateway.force_sm_off: true would insist"
         )
     return _of_other(answer, LOGIN)
 
 
-def _of_access(status: int, call: Call, standing: Standing) -> GatewayError:
+def _of_access(status: int, call: Call, standing: Standing, *, installer: bool) -> GatewayError:
     if standing is Standing.STRANGER:
         return SessionExpired(f"the gateway wants a login for {call} ({status})")
-    # A 403 says "no token, dead token, or role too low" alike. Where something is done it is the role: a login would
-    # not help, and logins in answer to it have locked people out.
-    if standing is Standing.DENIED or (status == 403 and (call.acts or standing is Standing.NEW)):  # noqa: PLR2004
+    # A 401 speaks of the session alone, however often it comes. A 403 says "no token, dead token, or role too low" alike.
+    # Where something is done it is the role: a login would not help, and logins in answer to it have locked people out.
+    if status == 403 and (call.acts or standing in {Standing.NEW, Standing.DENIED}):  # noqa: PLR2004
         return NotCapable(
-            f"the gateway does not let this login do {call} ({status})",
-            remedy=f"use the installer's login where the firmware is older than 1.50; otherwise {_OLDER_FIRMWARE}",
+            f"the gateway does not let this login do {call} (403)",
+            remedy="it is tried again within the hour; an installer's login may where the firmware is older than 1.50: "
+            f"if this stays so there, restart the gateway; otherwise {_OLDER_FIRMWARE}"
+            if installer
+            else f"use the installer's login where the firmware is older than 1.50; otherwise {_OLDER_FIRMWARE}",
         )
     return SessionExpired(f"the gateway no longer knows our session ({status})")
 
@@ -118,21 +130,20 @@ def _of_other(answer: Answer, call: Call) -> GatewayError:
 def _of_client(answer: Answer, call: Call) -> NotOffered:
     """The statuses from 400 on: it is asked for what it has not, or has not as it is asked."""
     status = answer.status
+    older, starting = (_OLDER_FIRMWARE, _STARTING_UP) if call.acts else (_NOT_HERE, _NOT_HERE)
     match status:
         case 409 | 417:
             return _of_conflict(answer, call)
         case 400 | 413 | 415 | 422:
-            return NotOffered(
-                f"this gateway does not take {call} as we say it ({status})", remedy=_OLDER_FIRMWARE
-            )
+            return NotOffered(f"this gateway does not take {call} as we say it ({status})", remedy=older)
         case 405:
             return NotOffered(
-                f"this gateway knows {call.path}, but not with {call.method} (405)", remedy=_STARTING_UP
+                f"this gateway knows {call.path}, but not with {call.method} (405)", remedy=starting
             )
         case 410:
-            return NotOffered(f"this gateway no longer has {call} (410)", remedy=_OLDER_FIRMWARE)
+            return NotOffered(f"this gateway no longer has {call} (410)", remedy=older)
         case _:
-            return NotOffered(f"this gateway does not know {call} ({status})", remedy=_STARTING_UP)
+            return NotOffered(f"this gateway does not know {call} ({status})", remedy=starting)
 
 
 def _of_conflict(answer: Answer, call: Call) -> NotOffered:

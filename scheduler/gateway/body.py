@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from scheduler.model.errors import Transient
@@ -21,6 +22,7 @@ _TEXT_LIMIT = 200
 # A string that is not closed ends with the body, and nothing is tried twice: 256 KiB of \" took minutes otherwise.
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse_object(body: bytes) -> Mapping[str, Any]:
@@ -35,24 +37,29 @@ def parse(body: bytes) -> Any:
     """The JSON value in ``body``; Transient for anything that is not exactly one sane value.
 
     Refused beyond what the standard refuses: NaN and the infinities, numbers too large for a float, a key that occurs
-    twice, more than 32 levels, numbers of more than 30 digits, other encodings than UTF-8.
+    twice, more than 32 levels, numbers of more than 30 digits, other encodings than UTF-8, and halves of characters
+    (lone surrogates), which no file and no terminal takes.
     """
-    try:
+    # Raised after the handlers, not in them: Python's errors hold the whole body, and would be the context of ours.
+    decoded: str | None = None
+    with suppress(UnicodeDecodeError):
         decoded = body.decode("utf-8")
-    except UnicodeDecodeError:
-        raise Transient("the gateway's answer is not UTF-8") from None
+    if decoded is None:
+        raise Transient("the gateway's answer is not UTF-8")
     if _depth(decoded) > DEPTH_LIMIT:
         raise Transient(f"the gateway's answer nests deeper than {DEPTH_LIMIT} levels")
-    try:
-        return json.loads(
+    with suppress(json.JSONDecodeError):
+        value = json.loads(
             decoded,
             parse_int=_whole,
             parse_float=_finite,
             parse_constant=_constant,
             object_pairs_hook=_once_each,
         )
-    except json.JSONDecodeError:
-        raise Transient("the gateway's answer is not JSON") from None
+        if _HALF.search(decoded) and not _is_text(value):
+            raise Transient("the gateway's answer has half a character where text belongs")
+        return value
+    raise Transient("the gateway's answer is not JSON")
 
 
 def number(fields: Mapping[str, Any], name: str) -> float:
@@ -98,6 +105,12 @@ def _depth(document: str) -> int:
         depth += 1 if bracket[0] in "[{" else -1
         deepest = max(deepest, depth)
     return deepest
+
+
+def _is_text(value: Any) -> bool:
+    with suppress(UnicodeEncodeError):
+        return bool(json.dumps(value, ensure_ascii=False).encode())
+    return False
 
 
 def _whole(digits: str) -> int:

@@ -6,6 +6,7 @@ reported. What a login is, and when one is needed, lives in `local.py`.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from scheduler.gateway.latch import instants_of
+from scheduler.gateway.note import NoNote, Notebook
 from scheduler.model.errors import StoreError, Throttled
 
 
@@ -28,20 +31,23 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """At most ``count`` logins within any ``window``."""
+    """At most ``count`` logins within any ``window``; ``words`` is the window as people say it."""
 
     count: int
     window: timedelta
+    words: str
 
 
 ALLOWANCES = (
-    Allowance(count=3, window=timedelta(minutes=5)),
-    Allowance(count=10, window=timedelta(hours=1)),
-    Allowance(count=30, window=timedelta(days=1)),
+    Allowance(count=3, window=timedelta(minutes=5), words="5 minutes"),
+    Allowance(count=10, window=timedelta(hours=1), words="an hour"),
+    Allowance(count=30, window=timedelta(days=1), words="a day"),
 )
 
-REFUNDS = 10
-"""A gateway that is busy longer than these last is left alone by the budget."""
+REFUNDS = ALLOWANCES[1:]
+"""So many logins are given back at most: a gateway that is busy longer than these last is left alone by the budget."""
+
+_REFUNDED = "refunded_logins"
 
 REPAIRS = 2
 """So many logins beyond each allowance are kept for starting the battery again."""
@@ -53,26 +59,43 @@ def remembered(instants: Sequence[datetime], now: datetime) -> list[datetime]:
     return sorted(min(instant, now) for instant in instants if instant > now - longest)
 
 
-def wait(instants: Sequence[datetime], now: datetime, *, beyond: int = 0) -> timedelta:
+def wait(
+    instants: Sequence[datetime],
+    now: datetime,
+    *,
+    beyond: int = 0,
+    allowances: Sequence[Allowance] = ALLOWANCES,
+) -> timedelta:
     """How long until one more login is within every allowance, each larger by ``beyond``; zero means now.
 
     ``instants`` as `remembered` gives them.
     """
-    counts = ((allowance.count + beyond, allowance.window) for allowance in ALLOWANCES)
+    counts = ((allowance.count + beyond, allowance.window) for allowance in allowances)
     waits = (instants[-count] + window - now for count, window in counts if len(instants) >= count)
     return max(timedelta(0), max(waits, default=timedelta(0)))
 
 
+def _used_up(instants: Sequence[datetime], now: datetime, delay: timedelta, *, beyond: int) -> Throttled:
+    """The error that says which allowance is used up, and for how long."""
+    binding = next(one for one in ALLOWANCES if wait(instants, now, beyond=beyond, allowances=[one]) == delay)
+    times = sum(instant > now - binding.window for instant in instants)
+    return Throttled(
+        f"this program, its daemon and its commands together, has logged in {times} times in {binding.words} and waits "
+        f"{math.ceil(delay.total_seconds())} s, so that the gateway does not lock it out",
+        silence_s=delay.total_seconds(),
+    )
+
+
 class LoginBudget:
-    """The budget of one gateway, kept in a ledger that other processes write to as well.
+    """The budget of one gateway, kept in a ledger that other processes write to as well; what was given back in a note.
 
     If the ledger fails, this process still remembers.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, notebook: Notebook | None = None) -> None:
         self._ledger = ledger
+        self._notebook = notebook or Notebook(NoNote())
         self._instants: list[datetime] = []
-        self._refunds: list[datetime] = []
         self._alone = False
 
     def spend(self, now: datetime, *, repair: bool = False) -> None:
@@ -82,24 +105,32 @@ class LoginBudget:
         """
         self._look()
         instants = remembered(self._instants, now)
-        delay = wait(instants, now, beyond=REPAIRS if repair else 0)
+        beyond = REPAIRS if repair else 0
+        delay = wait(instants, now, beyond=beyond)
         # Kept even when nothing is spent: an instant of a clock that ran ahead must begin to age.
         self._keep(instants if delay else [*instants, now])
         if delay:
-            seconds = delay.total_seconds()
-            raise Throttled(f"the login budget is used up for {seconds:.0f} s", silence_s=seconds)
+            raise _used_up(instants, now, delay, beyond=beyond)
+
+    def undo_wait_s(self, now: datetime, *, ahead: int) -> float:
+        """For how many seconds there is no login to start the battery again, if ``ahead`` other logins are made first."""
+        self._look()
+        instants = [*remembered(self._instants, now), *[now] * ahead]
+        return wait(instants, now, beyond=REPAIRS).total_seconds()
 
     def refund(self) -> None:
-        """Give the last login back: it was not looked at. So often within an hour as `REFUNDS` says, not for ever."""
+        """Give the last login back: it was not looked at. So often as `REFUNDS` says, over restarts too."""
         last = self._instants[-1]
-        self._refunds = [at for at in self._refunds if at > last - timedelta(hours=1)]
-        if len(self._refunds) < REFUNDS:
-            self._refunds.append(last)
-            self._look()  # others may have logged in meanwhile
-            instants = list(self._instants)
-            with suppress(ValueError):
-                instants.remove(last)
-            self._keep(instants)
+        page = self._notebook.page()
+        refunds = remembered(instants_of(page.entry(_REFUNDED).get("at")), last)
+        if wait(refunds, last, allowances=REFUNDS):
+            return
+        page.put(_REFUNDED, {"at": [at.isoformat() for at in (*refunds, last)]})
+        self._look()  # others may have logged in meanwhile
+        instants = list(self._instants)
+        with suppress(ValueError):
+            instants.remove(last)
+        self._keep(instants)
 
     def _look(self) -> None:
         """Read the ledger. Memory that fails must not keep the house from being switched."""

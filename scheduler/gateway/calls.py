@@ -12,9 +12,18 @@ from urllib.parse import quote, unquote
 
 Method = Literal["GET", "POST"]
 
+EARLIEST = (1, 15)
+"""The oldest firmware line of which anything was published; nothing is known to be missing on an older one."""
+
 ALWAYS = (0, 0)
 SINCE_20_49 = (20, 49)
 """Until then most reads were open to everybody in the house (powerwall2 issue 41)."""
+
+LAST_OF_README = (1, 50)
+"""Inferred: the README of the gateway has it up to 1.45, a 21.39.1 has not, and 1.50 is nearer to the README."""
+
+FIRST_OF_DUMP = (20, 0)
+"""Inferred: a 21.39.1 has it, the README of the gateway (1.15 to 1.45) does not know it, and nothing between was reported."""
 
 NAME = "{name}"
 """Stands in a path for what the person who asks has to say."""
@@ -27,8 +36,9 @@ class Call:
     """One documented call.
 
     ``step`` is its name in the evidence; ``acts``: it changes something, so that a 403 speaks of the role and not of the
-    session; ``login_since``: the firmware from which on it wants a login, None if none does; ``firmware``: where it is
-    known, in words; ``limit_bytes``: the longest answer that is read.
+    session; ``login_since``: the firmware from which on it wants a login, None if none does; ``since`` and ``until``: the
+    first and the last firmware line that has it, by major and minor, None where no end is known; ``limit_bytes``: the
+    longest answer that is read.
     """
 
     step: str
@@ -37,7 +47,8 @@ class Call:
     about: str
     acts: bool = False
     login_since: tuple[int, int] | None = ALWAYS
-    firmware: str = "1.15 and later"
+    since: tuple[int, int] | None = None
+    until: tuple[int, int] | None = None
     limit_bytes: int = 256 * 1024
 
     def __str__(self) -> str:
@@ -51,6 +62,18 @@ class Call:
     def wants_login(self, firmware: tuple[int, int]) -> bool:
         """Whether this firmware answers it only to somebody who is logged in."""
         return self.login_since is not None and firmware >= self.login_since
+
+    @property
+    def firmware(self) -> str:
+        """The firmware lines that have it, in words."""
+        first = "{}.{}".format(*(self.since or EARLIEST)).removesuffix(".0")
+        return f"{first} and later" if self.until is None else "{} to {}.{}".format(first, *self.until)
+
+    def is_on(self, firmware: tuple[int, int]) -> bool:
+        """Whether this firmware has it, as far as is known; what is not known may be asked for."""
+        early = self.since is not None and firmware < self.since
+        late = self.until is not None and firmware > self.until
+        return not early and not late
 
 
 def _get(path: str, about: str, **more: object) -> Call:
@@ -99,7 +122,7 @@ STOP = Call(
     path="/api/sitemaster/stop",
     about="take the battery out of service",
     acts=True,
-    firmware="1.15 to 1.50",
+    until=(1, 50),
 )
 STOP_BY_POST = Call(
     step="stop_sitemaster",
@@ -107,7 +130,7 @@ STOP_BY_POST = Call(
     path="/api/sitemaster/stop",
     about="take the battery out of service",
     acts=True,
-    firmware="20 and later",
+    since=(20, 0),
 )
 CHARGE = _get(
     "system_status/soe",
@@ -177,26 +200,26 @@ CALLS: tuple[Call, ...] = (
     UPDATE,
     SITE_INFO,
     _get("site_info/site_name", "the site's name and time zone", login_since=SINCE_20_49),
-    _get("site_info/grid_codes", "the grid codes to choose from; 502 on some firmware", firmware="1.15 to 1.49"),
+    _get("site_info/grid_codes", "the grid codes to choose from; 502 on some firmware", until=LAST_OF_README),
     POWERWALLS,
     _get("powerwalls/status", "what the batteries are busy with; 409 while running on 1.15"),
     _get("solars", "the solar inverters"),
     _get("solars/brands", "the makers of inverters that it knows"),
-    _get(f"solars/brands/{NAME}", "the models of one maker, such as solars/brands/ABB"),
+    _get(f"solars/brands/{NAME}", "the models of one maker, such as 'solars/brands/Example Solar'"),
     _get("generators", "generators"),
     _get("generators/disconnect_types", "how a generator may be disconnected"),
-    _get("customer", "the owner's registration", firmware="1.15 and later"),
+    _get("customer", "the owner's registration"),
     _get("customer/registration", "the owner's registration in short", login_since=SINCE_20_49),
     _get("installer", "who installed it, and how"),
     _get("installer/companies", "all installers that it knows; long", limit_bytes=_LARGE_BYTES),
     _get("config", "the gateway's part and serial number"),
     _get("networks", "the network interfaces"),
     _get("networks/wifi_security_types", "the kinds of Wi-Fi security that it knows"),
-    _get("system/networks", "the configured networks", firmware="1.15 to 1.49"),
-    _get("system/networks/conn_tests", "the last test of the connection", firmware="20 and later"),
+    _get("system/networks", "the configured networks", until=LAST_OF_README),
+    _get("system/networks/conn_tests", "the last test of the connection", since=FIRST_OF_DUMP),
     _get("system/testing", "the last test of the installation"),
-    _get("system_status", "the state of the whole system; 502 while stopped", firmware="20 and later"),
-    _get("auth/toggle/supported", "whether the switch can let the installer in", login_since=None, firmware="20 and later"),
+    _get("system_status", "the state of the whole system; 502 while stopped", since=FIRST_OF_DUMP),
+    _get("auth/toggle/supported", "whether the switch can let the installer in", login_since=None, since=FIRST_OF_DUMP),
 )  # fmt: skip
 """All that is documented, in the order in which a person would want it."""
 
@@ -212,12 +235,12 @@ def find(name: str) -> Call | None:
     for call in CALLS:
         if call.acts:
             continue
-        if call.name == wanted:
+        if call.name == wanted and NAME not in wanted:
             return call
         head, slot, _ = call.name.partition(NAME)
         said = wanted.removeprefix(head)
-        # Dots alone would lead elsewhere, and half a character cannot be said in an address.
-        if slot and wanted.startswith(head) and said.isprintable() and said.strip("."):
+        # Dots alone would lead elsewhere, half a character cannot be said in an address, and the slot is no name.
+        if slot and wanted.startswith(head) and said.isprintable() and said.strip(".") and said != NAME:
             return _named(call, said)
     return None
 
@@ -229,5 +252,6 @@ def _named(call: Call, said: str) -> Call:
         path=call.path.replace(NAME, quote(said, safe="")),
         about=call.about,
         login_since=call.login_since,
-        firmware=call.firmware,
+        since=call.since,
+        until=call.until,
     )

@@ -7,7 +7,6 @@ be trusted is a person's word, asked for by the `trust` command. The daemon need
 
 from __future__ import annotations
 
-import asyncio
 import os
 import ssl
 import tempfile
@@ -17,11 +16,10 @@ from pathlib import Path
 
 from cryptography import x509
 
+from scheduler.gateway.http import DEADLINE_S
 from scheduler.gateway.pin import address, fingerprint_of
-from scheduler.gateway.reach import handshake
-from scheduler.model.errors import Refused, Transient
-
-FETCH_DEADLINE_S = 10.0
+from scheduler.gateway.reach import open_port, resolve, shake_hands
+from scheduler.model.errors import Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,25 +35,17 @@ class Certificate:
 
 
 async def fetch(
-    host: str, port: int, server_name: str | None, *, deadline_s: float = FETCH_DEADLINE_S
+    host: str, port: int, server_name: str | None, *, deadline_s: float = DEADLINE_S
 ) -> Certificate:
-    """The certificate that is shown at this address, to whoever asks; Transient if there is none.
+    """The certificate that is shown at this address, to whoever asks; NoWay with the step that failed if there is none.
 
-    ``server_name`` None asks for no name. Not a byte is sent beyond the handshake.
+    ``server_name`` None asks for no name. Not a byte is sent beyond the handshake, and each of the three steps ends within
+    ``deadline_s`` seconds.
     """
-    where = address(host, port)
-    try:
-        async with asyncio.timeout(deadline_s):
-            shown = await handshake(host, port, server_name)
-    except TimeoutError:
-        raise Transient(f"{where} showed no certificate within {deadline_s:g} s") from None
-    except (ssl.SSLError, ConnectionResetError) as error:
-        raise Transient(
-            f"{where} broke off the TLS handshake; a gateway wants teg, powerwall or powerpack as --server-name"
-        ) from error
-    except (OSError, ValueError) as error:  # a name that cannot be one is a ValueError
-        raise Transient(f"{where} cannot be reached; check the host and the port") from error
-    return _parse(shown.certificate, where)
+    addresses = await resolve(host, port, deadline_s=deadline_s)
+    where = await open_port(addresses, port, deadline_s=deadline_s)
+    shown = await shake_hands(where, port, server_name, deadline_s=deadline_s)
+    return _parse(shown.certificate, address(host, port))
 
 
 def save(certificate: Certificate, path: Path) -> None:

@@ -1,16 +1,18 @@
-"""What ends all requests until a person has acted: a password that was refused again and again, and another gateway.
+"""What ends requests for longer than one process lives: refused passwords, another gateway, and a 429's silence.
 
-Both outlast a restart, as entries of the note in `note.py`, which holds neither the password nor the serial number.
+Each outlasts a restart as an entry of the note in `note.py`, which holds neither the password nor the serial number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from scheduler.gateway.note import Notebook
+from scheduler.gateway.answers import SILENCE_S, TO_LOG_IN
+from scheduler.gateway.note import Notebook, Page
 from scheduler.gateway.pin import Endpoint
-from scheduler.model.errors import BadCredentials, IdentityChanged
+from scheduler.model.errors import BadCredentials, IdentityChanged, Throttled
 
 BAD_LOGINS_LIMIT = 3
 """After so many refusals of the password in a row nothing is sent any more: gateways lock out who goes on."""
@@ -18,12 +20,16 @@ BAD_LOGINS_LIMIT = 3
 PROBE_AFTER = timedelta(hours=24)
 """So long after the last refusal one more login is tried: the gateway's password may have been set to ours meanwhile."""
 
+SECRETS_KEPT = 16
+"""So many refused secrets are remembered at most, the latest ones: a daemon and a person beside it have two or three."""
+
 _REFUSED = "refused_password"
 _SERIAL = "gateway"
+_SILENCE = "silence"
 
 
 class PasswordLatch:
-    """Counts the refusals of one password for one user of one gateway. Another secret begins at none.
+    """Counts the refusals of one password for one user of one gateway; those of other secrets are counted apart.
 
     Two processes that are refused within the same instant may count one refusal for two: one login too many.
     """
@@ -37,50 +43,50 @@ class PasswordLatch:
 
     def refused(self) -> None:
         """Count one more refusal, now."""
-        times, _ = self._known()
-        self._keep(times + 1, self._now())
+        page = self._notebook.page()
+        times, _ = self._known(page)
+        self._keep(page, times + 1, self._now())
 
     def accepted(self) -> None:
-        """Forget them: only refusals in a row count."""
-        self._notebook.drop(_REFUSED)
+        """Forget those of this secret: only refusals in a row count."""
+        page = self._notebook.page()
+        refused = dict(page.entry(_REFUSED))
+        if refused.pop(self._check(page), None) is not None:
+            page.put(_REFUSED, refused)
 
     def hold(self) -> None:
         """BadCredentials while nothing may be sent."""
-        times, last = self._known()
+        page = self._notebook.page()
+        times, last = self._known(page)
         if times < BAD_LOGINS_LIMIT:
             return
         now = self._now()
         if last > now:  # the clock ran ahead and was stepped back: let it begin to age
-            self._keep(times, now)
+            self._keep(page, times, now)
         if now - last < PROBE_AFTER:
             raise BadCredentials(
                 f"the gateway refused this password {times} times; until it is another one nothing is sent "
                 "but one login a day",
-                remedy="correct gateway.username or the password (the secret gateway_password, or "
-                "TOU_GATEWAY__PASSWORD and a restart); nothing else is needed",
+                remedy=TO_LOG_IN,
             )
 
-    def _known(self) -> tuple[int, datetime]:
+    def _known(self, page: Page) -> tuple[int, datetime]:
         """How often this secret was refused in a row, and when last; what cannot be understood counts as never."""
         never = 0, self._now()
-        entry = self._notebook.entry(_REFUSED)
-        times, last, check = entry.get("times"), entry.get("last"), entry.get("check")
-        if not isinstance(times, int) or not isinstance(last, str) or not isinstance(check, int):
+        entry = page.entry(_REFUSED).get(self._check(page))
+        if not isinstance(entry, dict):
             return never
-        try:
-            at = datetime.fromisoformat(last)
-        except ValueError:
-            return never
-        if at.tzinfo is None or check != self._check():
-            return never
-        return times, at
+        times, last = entry.get("times"), _instant(entry.get("last"))
+        return never if type(times) is not int or last is None else (times, last)
 
-    def _keep(self, times: int, last: datetime) -> None:
-        entry = {"check": self._check(), "times": times, "last": last.isoformat()}
-        self._notebook.put(_REFUSED, entry)
+    def _keep(self, page: Page, times: int, last: datetime) -> None:
+        refused = dict(page.entry(_REFUSED))
+        refused.pop(self._check(page), None)
+        latest = sorted(refused.items(), key=_last)[1 - SECRETS_KEPT :]
+        page.put(_REFUSED, {**dict(latest), self._check(page): {"times": times, "last": last.isoformat()}})
 
-    def _check(self) -> int:
-        return self._notebook.check(_REFUSED, *self._secret)
+    def _check(self, page: Page) -> str:
+        return str(page.check(_REFUSED, *self._secret))
 
 
 class SerialLatch:
@@ -103,10 +109,11 @@ class SerialLatch:
         if din is None:
             return
         if self._din is None:
-            check = self._notebook.check(_SERIAL, din)
-            entry = self._notebook.entry(_SERIAL)
+            page = self._notebook.page()
+            check = page.check(_SERIAL, din)
+            entry = page.entry(_SERIAL)
             if entry.get("certificate") != self._certificate or not isinstance(entry.get("check"), int):
-                self._notebook.put(_SERIAL, {"certificate": self._certificate, "check": check})
+                page.put(_SERIAL, {"certificate": self._certificate, "check": check})
             elif entry["check"] != check:
                 self._changed = True
                 self.hold()
@@ -122,3 +129,64 @@ class SerialLatch:
                 remedy="find out why; if it was replaced, trust its certificate (`tou-scheduler trust --replace`), or, "
                 f"if that is already trusted, remove {self._notebook.place} and restart",
             )
+
+
+class Silence:
+    """The silence that a gateway asked for with a 429. Every process that talks to it knows of it."""
+
+    def __init__(self, notebook: Notebook, endpoint: Endpoint, now: Callable[[], datetime]) -> None:
+        self._notebook = notebook
+        self._place = str(endpoint)
+        self._now = now
+
+    def begin(self, seconds: float) -> None:
+        """Note that the gateway wants to be left alone from now on for so long."""
+        self._keep(self._notebook.page(), seconds)
+
+    @property
+    def left_s(self) -> float:
+        """For how many seconds it still does; zero once it may be asked, and at most an hour."""
+        page = self._notebook.page()
+        entry = page.entry(_SILENCE)
+        until = _instant(entry.get("until")) if entry.get("at") == self._place else None
+        left_s = 0.0 if until is None else (until - self._now()).total_seconds()
+        longest_s = SILENCE_S[1]
+        if left_s > longest_s:  # the clock ran ahead and was stepped back: let it begin to age
+            self._keep(page, longest_s)
+        return min(max(left_s, 0.0), longest_s)
+
+    def hold(self) -> None:
+        """Throttled while it lasts."""
+        left_s = self.left_s
+        if left_s > 0:
+            raise Throttled(
+                f"the gateway wanted fewer requests (429), and is left alone for {left_s:.0f} s more",
+                silence_s=left_s,
+            )
+
+    def _keep(self, page: Page, seconds: float) -> None:
+        until = self._now() + timedelta(seconds=seconds)
+        page.put(_SILENCE, {"at": self._place, "until": until.isoformat()})
+
+
+def instants_of(texts: object) -> list[datetime]:
+    """The instants in a list of a note; what makes no sense in it is none."""
+    return [at for at in map(_instant, texts) if at is not None] if isinstance(texts, list) else []
+
+
+def _instant(text: object) -> datetime | None:
+    """The instant that this text says; None if it says none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if at.tzinfo is None else at
+
+
+def _last(item: tuple[str, Any]) -> float:
+    """When a secret was refused last, as a number to sort by; what makes no sense comes first."""
+    entry = item[1]
+    at = _instant(entry.get("last")) if isinstance(entry, Mapping) else None
+    return 0.0 if at is None else at.timestamp()

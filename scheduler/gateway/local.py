@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -44,7 +45,8 @@ class LocalPace:
 class LocalGateway:
     """A Powerwall's gateway over its local API. One task at a time may use it.
 
-    ``note`` is where refused passwords and the gateway's serial number are remembered; ``max_pv_export_power_kw`` is said
+    ``note`` is where refused passwords, the gateway's serial number, its wish for silence and logins that were given back
+    are remembered; ``max_pv_export_power_kw`` is said
     with every write, in kW, and left out if it is None.
     """
 
@@ -61,16 +63,16 @@ class LocalGateway:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._connection = Connection(endpoint, deadline_s=deadline_s, transport=transport)
+        notebook = Notebook(NoNote() if note is None else note)
         self._access = Access(
             self._connection,
             endpoint,
             credentials,
-            budget=LoginBudget(ledger),
-            notebook=Notebook(NoNote() if note is None else note),
+            budget=LoginBudget(ledger, notebook),
+            notebook=notebook,
             now=now,
         )
         self._max_pv_export_power_kw = max_pv_export_power_kw
-        self._firmware: str | None = None
         self._operation: wire.Operation | None = None
         self._written: dict[str, Any] | None = None
 
@@ -90,20 +92,28 @@ class LocalGateway:
         return self._access.roles
 
     @property
+    def silence_s(self) -> float:
+        """For how many seconds more the gateway wants to be left alone, after a 429 to whomever of us; zero if not."""
+        return self._access.silence_s
+
+    @property
+    def undo_wait_s(self) -> float:
+        """For how many seconds whoever stops the battery now could not log in to start it again; zero if he could."""
+        return self._access.undo_wait_s
+
+    @property
     def login_may_stop(self) -> bool:
         """Whether a login can stop the battery: the installer's does up to firmware 1.49 (README, *Login*)."""
         if self._access.username == "customer":
             return False
-        return habits_of(self._firmware).login_stops
+        return habits_of(self._access.firmware).login_stops
 
     async def identify(self) -> Identity:
         """GET /api/status, open on every firmware: so without the token, which may be dead.
 
         IdentityChanged if it says another serial number than before.
         """
-        identity = wire.identity(await self._access.status())
-        self._firmware = identity.firmware
-        return identity
+        return await self._access.identify()
 
     async def login(self, *, repair: bool = False) -> None:
         """POST /api/login/Basic, within the budget (``repair``: a little beyond it, to start the battery again).
@@ -128,7 +138,7 @@ class LocalGateway:
         Where a commit puts in force what the commit before it should have, write and commit are said a second time.
         """
         await self._ask(calls.COMMIT)
-        if habits_of(self._firmware).commits_late:
+        if habits_of(self._access.firmware).commits_late:
             again = self._written or self._as_read()
             if again is not None:
                 await self._ask(calls.WRITE, again)
@@ -174,11 +184,13 @@ class LocalGateway:
         Where the verb of this firmware line is not taken (404, 405), the other one is tried once.
         """
         verbs = [partial(self._ask, calls.STOP), partial(self._ask, calls.STOP_BY_POST, {"force": True})]
-        if habits_of(self._firmware).stops_by_post:
+        if habits_of(self._access.firmware).stops_by_post:
             verbs.reverse()
         try:
             await verbs[0]()
         except NotOffered:
+            if self._access.last_status not in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
+                raise
             await verbs[1]()
 
     async def logout(self) -> None:

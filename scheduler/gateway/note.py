@@ -31,45 +31,49 @@ class Note(Protocol):
         """Keep exactly this. A disk that does not take it is told elsewhere and ends nothing."""
 
 
+class Page:
+    """The note as it is at one instant: named entries, each a JSON object, and the checks that go by its salt.
+
+    Salt and entries are kept in one write, so that no note ever holds a check under a salt that is not its own. Without a
+    usable salt it counts as empty: what was checked under an unknown one can be compared with nothing.
+    """
+
+    def __init__(self, note: Note, fresh_salt: str) -> None:
+        content = note.load()
+        self._note = note
+        self._content: dict[str, Any] = content if _is_salt(content.get("salt")) else {"salt": fresh_salt}
+
+    def entry(self, name: str) -> Mapping[str, Any]:
+        """The entry of this name; empty if there is none, or something else in its place."""
+        entry = self._content.get(name)
+        return entry if isinstance(entry, dict) else {}
+
+    def check(self, name: str, *secret: str) -> int:
+        """8 bits of a keyed hash of a secret's parts, for the entry of this name: a whole number from 0 to 255."""
+        salt = bytes.fromhex(self._content["salt"])
+        return blake2s(json.dumps([name, *secret]).encode(), key=salt, digest_size=1).digest()[0]
+
+    def put(self, name: str, entry: Mapping[str, Any]) -> None:
+        """Keep this entry instead; the others stay as they are on this page."""
+        self._content[name] = dict(entry)
+        self._note.save(dict(self._content))
+
+
 class Notebook:
-    """A note with named entries, each a JSON object, and the checks that go by its salt."""
+    """A note that other processes write to as well: each use of it begins with a new `page`."""
 
     def __init__(self, note: Note) -> None:
         self._note = note
-        self._fresh = secrets.token_hex(_SALT_BYTES)
+        self._fresh_salt = secrets.token_hex(_SALT_BYTES)
 
     @property
     def place(self) -> str:
         """Where it lies, for a person who wants to remove it."""
         return self._note.place
 
-    def entry(self, name: str) -> Mapping[str, Any]:
-        """The entry as it is kept now; empty if there is none, or something else in its place."""
-        entry = self._note.load().get(name)
-        return entry if isinstance(entry, dict) else {}
-
-    def put(self, name: str, entry: Mapping[str, Any]) -> None:
-        """Keep this entry instead; the others stay as they are kept now."""
-        self._note.save({**self._note.load(), name: dict(entry)})
-
-    def drop(self, name: str) -> None:
-        """Keep no such entry any more."""
-        content = self._note.load()
-        if content.pop(name, None) is not None:
-            self._note.save(content)
-
-    def check(self, name: str, *secret: str) -> int:
-        """8 bits of a keyed hash of a secret's parts, for the entry of this name: a whole number from 0 to 255."""
-        digest = blake2s(json.dumps([name, *secret]).encode(), key=bytes.fromhex(self._salt()), digest_size=1)
-        return digest.digest()[0]
-
-    def _salt(self) -> str:
-        content = self._note.load()
-        salt = content.get("salt")
-        if isinstance(salt, str) and _is_salt(salt):
-            return salt
-        self._note.save({**content, "salt": self._fresh})
-        return self._fresh
+    def page(self) -> Page:
+        """What is kept now."""
+        return Page(self._note, self._fresh_salt)
 
 
 class NoNote:
@@ -89,8 +93,8 @@ class NoNote:
         self._content = dict(content)
 
 
-def _is_salt(text: str) -> bool:
+def _is_salt(value: object) -> bool:
     try:
-        return len(bytes.fromhex(text)) == _SALT_BYTES
+        return isinstance(value, str) and len(bytes.fromhex(value)) == _SALT_BYTES
     except ValueError:
         return False

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
+from typing import Any
 
 from scheduler.gateway import calls, wire
 from scheduler.gateway.answers import Standing, error_of
@@ -78,7 +79,19 @@ async def resolve(host: str, port: int, *, deadline_s: float = DEADLINE_S) -> tu
         ) from None
     except (OSError, UnicodeError) as error:
         raise NoWay(f"the name {host} is unknown here", remedy=f"correct gateway.host, {by_hand}") from error
-    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+    return tuple(dict.fromkeys(_spoken(entry[4]) for entry in found))
+
+
+def _spoken(found: tuple[Any, ...]) -> str:
+    """An address as it was looked up; a link-local one of IPv6 with its interface, without which nothing can be reached."""
+    host = str(found[0])
+    interface = found[3] if len(found) > 3 else 0  # noqa: PLR2004 - only IPv6 has a fourth field, the index of its interface
+    if not interface or "%" in host:
+        return host
+    try:
+        return f"{host}%{socket.if_indextoname(interface)}"
+    except OSError:  # it is gone: its number does as well
+        return f"{host}%{interface}"
 
 
 async def open_port(addresses: Sequence[str], port: int, *, deadline_s: float = DEADLINE_S) -> str:

@@ -7,29 +7,31 @@ has the same number throughout one document: `(serial 1)`, `(address 2)`.
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from scheduler.gateway import revealing
+from scheduler.gateway.known import Known
 from scheduler.gateway.revealing import ADDRESS, GATHERED, HARMLESS, NETWORK, PASSWORD, SERIAL, TOKEN, kind_of
 
 TAIL = 5
 """The customer's default password is so many last characters of the gateway's serial number (README, *Login*)."""
-
-SHORT = 5
-"""A known value of so few characters is hidden as a word of its own only: within a longer one it would be chance."""
 
 _FIRST_STAND_IN = 0xF0000
 _STAND_INS = re.compile("[\U000f0000-\U0010ffff]")
 _PATTERNS = re.compile(
     "|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in revealing.PATTERNS.items())
 )
-_KIND_OF_SHAPE = {"e_mail": revealing.EMAIL, "mac": ADDRESS, "ip": ADDRESS, "access_point": NETWORK}
+_KIND_OF_SHAPE = {
+    "url": PASSWORD,
+    "e_mail": revealing.EMAIL,
+    "mac": ADDRESS,
+    "ip": ADDRESS,
+    "access_point": NETWORK,
+}
 
 
 def hidden(document: Any, known: Iterable[tuple[str, str]] = ()) -> Any:
@@ -39,7 +41,7 @@ def hidden(document: Any, known: Iterable[tuple[str, str]] = ()) -> Any:
     """
     gathered = _Gathered(known)
     gathered.look_at(document)
-    return _Curtain(gathered.kinds).value(document, None)
+    return _Curtain(gathered.kinds, gathered.tails).value(document, None)
 
 
 def hidden_text(text: str, known: Iterable[tuple[str, str]] = ()) -> str:
@@ -53,6 +55,7 @@ class _Gathered:
 
     def __init__(self, known: Iterable[tuple[str, str]]) -> None:
         self.kinds: dict[str, str] = {}
+        self.tails: set[str] = set()
         for kind, text in known:
             self._take(kind, text)
 
@@ -66,14 +69,21 @@ class _Gathered:
             for inner in value:
                 self.look_at(inner, kind)
         elif isinstance(value, str):
-            parsed = _json_in(value)
-            if parsed is not None:
-                self.look_at(parsed, kind)
-            for match in revealing.SERIALS.finditer(value):
-                self._take(SERIAL, match["serial"] or match[0])
-            self._take_under(kind, value.strip())
+            self._look_at_text(value, kind)
         elif kind is not None and _is_number(value):
             self._take_under(kind, str(value))
+
+    def _look_at_text(self, text: str, kind: str | None) -> None:
+        parsed = _json_in(text)
+        if parsed is not None:
+            self.look_at(parsed, kind)
+        for match in revealing.SERIALS.finditer(text):
+            self._take(SERIAL, match["serial"] or match[0])
+        for match in revealing.LOGIN_IN_ADDRESS.finditer(text):
+            self._take_under(PASSWORD, match["password"])
+        for match in _freely(text):
+            self._take_under(kind_of(match["word"]) or PASSWORD, _bare(match["rest"]))
+        self._take_under(kind, text.strip())
 
     def _take_under(self, kind: str | None, text: str) -> None:
         if kind not in GATHERED or len(text) < GATHERED[kind] or HARMLESS.fullmatch(text):
@@ -92,16 +102,19 @@ class _Gathered:
         if kind == SERIAL and len(text) > TAIL + 2:
             self.kinds.setdefault(text[-TAIL:], PASSWORD)
             self.kinds.setdefault(f"S{text}", PASSWORD)
+            self.tails.add(text[-TAIL:])
+        if kind == PASSWORD and (installers := revealing.INSTALLERS.fullmatch(text)):
+            self._take(SERIAL, installers["serial"])
 
 
 class _Curtain:
     """One document's placeholders, and the search for what they stand for."""
 
-    def __init__(self, kinds: Mapping[str, str]) -> None:
-        self._kinds = {text.lower(): kind for text, kind in kinds.items()}
-        spelled = [(spelling, text.lower()) for text in kinds for spelling in _spellings(text)]
-        self._meant = {spelling.lower(): meant for spelling, meant in reversed(spelled)}
-        self._known = _search_for({spelling for spelling, _ in spelled})
+    def __init__(self, kinds: Mapping[str, str], tails: Collection[str]) -> None:
+        self._kinds: dict[str, str] = {}
+        for text, kind in kinds.items():
+            self._kinds.setdefault(text.lower(), kind)
+        self._known = Known(kinds, tails)
         self._placeholders: dict[tuple[str, str], str] = {}
         self._counts: Counter[str] = Counter()
 
@@ -155,18 +168,22 @@ class _Curtain:
         def stand_in(placeholder: str) -> str:
             return standing.setdefault(placeholder, chr(_FIRST_STAND_IN + len(standing)))
 
-        def of_known(match: re.Match[str]) -> str:
-            said = match[0].lower()
-            meant = self._meant.get(said, said)
-            return stand_in(self._placeholder(self._kinds.get(meant, SERIAL), meant))
+        def of_known(meant: str) -> str:
+            return stand_in(self._placeholder(SERIAL, meant))
 
         def of_shape(match: re.Match[str]) -> str:
             return self._shape(match, stand_in)
 
+        def of_line(match: re.Match[str]) -> str:
+            rest = _bare(match["rest"])
+            kind = kind_of(match["word"]) or PASSWORD
+            return match["word"] + match["between"] + stand_in(self._placeholder(kind, rest))
+
         # What is known first: then no shape can cut it in two. One character stands for it meanwhile, so that the rest
         # of an e-mail address around it is still seen.
         shown = _STAND_INS.sub("?", text)
-        shown = shown if self._known is None else self._known.sub(of_known, shown)
+        shown = _each(_freely(shown), shown, of_line)
+        shown = self._known.replace(shown, of_known)
         shown = _PATTERNS.sub(of_shape, shown)
         placeholders = {character: placeholder for placeholder, character in standing.items()}
         return _STAND_INS.sub(lambda match: placeholders[match[0]], shown)
@@ -175,7 +192,7 @@ class _Curtain:
         shape, text = match.lastgroup or "", match[0]
         if shape == "said":
             value = match["quoted"]
-            bare = value.strip("\"'")
+            bare = value.strip("\\\"'")
             rest = _STAND_INS.sub("", bare)
             if HARMLESS.fullmatch(rest) or re.fullmatch(
                 r":\d{1,5}", rest
@@ -183,9 +200,10 @@ class _Curtain:
                 return text
             kind = kind_of(match["key"]) or TOKEN
             return match["key"] + value.replace(bare, stand_in(self._placeholder(kind, bare)))
-        if shape == "din":
-            part, dashes, serial = text.partition("--")
-            return part + dashes + stand_in(self._placeholder(SERIAL, serial))
+        if din := revealing.DIN.fullmatch(text) if shape == "din" else None:
+            return din["part"] + stand_in(self._placeholder(SERIAL, din["serial"]))
+        if shape == "url":
+            return stand_in(self._placeholder(PASSWORD, text[:-1])) + "@"
         if HARMLESS.fullmatch(text) or (shape == "ip" and not revealing.is_address(text)):
             return text
         return stand_in(self._placeholder(_KIND_OF_SHAPE.get(shape, shape), text))
@@ -202,9 +220,32 @@ class _Curtain:
 def _kind_under(fields: Mapping[Any, Any], key: str, inherited: str | None) -> str | None:
     """The kind of what stands under ``key``; decoded alerts tell name and value apart: `{"name": …, "value": …}`."""
     kind = kind_of(key)
-    if kind is None and key == "value" and isinstance(fields.get("name"), str):
-        kind = kind_of(fields["name"])
-    return kind if kind is not None or inherited not in {PASSWORD, TOKEN} else inherited
+    if kind is None and key == "value":
+        names = (fields.get(name) for name in ("name", "key", "id"))
+        kind = next((found for name in names if isinstance(name, str) and (found := kind_of(name))), None)
+    return inherited if kind is None else kind
+
+
+def _freely(text: str) -> Iterator[re.Match[str]]:
+    """The words in a text of several lines, which is a file that a person wrote, after which anything may stand."""
+    if "\n" in text:
+        for match in revealing.FREELY.finditer(text):
+            if not HARMLESS.fullmatch(_bare(match["rest"])):
+                yield match
+
+
+def _bare(rest: str) -> str:
+    """The rest of a line without what does not belong to a value."""
+    return rest.strip().strip("\"'").strip()
+
+
+def _each(matches: Iterable[re.Match[str]], text: str, by: Callable[[re.Match[str]], str]) -> str:
+    """The text with each of these matches in it replaced."""
+    parts, done = list[str](), 0
+    for match in matches:
+        parts += (text[done : match.start()], by(match))
+        done = match.end()
+    return "".join([*parts, text[done:]])
 
 
 def _json_in(text: str) -> Any:
@@ -219,28 +260,3 @@ def _json_in(text: str) -> Any:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _spellings(text: str) -> Iterator[str]:
-    """A text in the encodings in which it could stand in an answer, a log line or a header."""
-    yield text
-    yield from (quote(text, safe=""), quote_plus(text), repr(text)[1:-1], text.encode().hex())
-    yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
-    for offset, first in ((0, 0), (1, 2), (2, 3)):
-        if offset and len(text) <= SHORT:
-            return
-        # The characters of base64 that depend on nothing else, for each place where the text may begin.
-        coded = base64.b64encode(bytes(offset) + text.encode()).decode()
-        core = coded[first : (offset + len(text.encode())) * 8 // 6]
-        yield from (core, core.replace("+", "-").replace("/", "_"))
-
-
-def _search_for(spellings: Iterable[str]) -> re.Pattern[str] | None:
-    """Finds any of them, the longest first, whatever the case; None if there are none."""
-    parts = [
-        re.escape(spelling)
-        if len(spelling) > SHORT
-        else rf"(?<![^\W_])(?<!\d\.){re.escape(spelling)}(?![^\W_]|\.\d)"
-        for spelling in sorted(spellings, key=len, reverse=True)
-    ]
-    return re.compile("|".join(parts), re.IGNORECASE) if parts else None

@@ -27,8 +27,13 @@ Not a city: its name is part of the time zone, which must stay readable.
 """
 
 _WORDS = {
-    SERIAL: {"serial", "din", "vin", "tsn", "imei", "imsi", "iccid", "meid", "esn", "uid", "uuid"},
-    PASSWORD: {"password", "passwd", "pwd", "pw", "psk", "passphrase", "secret"},
+    SERIAL: {
+        "serial", "serials", "sn", "din", "dins", "vin", "vins", "tsn", "imei", "imsi", "iccid", "meid", "esn", "uid", "uuid",
+    },
+    PASSWORD: {
+        "password", "passwords", "passwd", "passcode", "pass", "pwd", "pw", "pin", "psk", "passphrase", "secret", "secrets",
+        "credential", "credentials",
+    },
     TOKEN: {"token", "cookie", "authcookie", "userrecord", "authorization", "bearer"},
     EMAIL: {"email", "emails", "mail"},
     PHONE: {"phone", "phones", "mobile", "tel", "telephone", "fax", "msisdn"},
@@ -40,8 +45,8 @@ _WORDS = {
 
 _WHOLE = {
     SERIAL: {"shortid", "sensorid", "deviceid", "gatewayid", "batteryid", "siteid", "energysiteid", "leader", "followers"},
-    PASSWORD: {"wifikey", "networkkey", "privatekey", "apikey", "presharedkey"},
-    TOKEN: {"sessionid"},
+    PASSWORD: {"wifikey", "networkkey", "privatekey", "apikey", "accesskey", "presharedkey", "wpakey", "wpa2key", "wlankey"},
+    TOKEN: {"sessionid", "auth"},
     EMAIL: {"emailaddress"},
     NAME: {
         "firstname", "lastname", "fullname", "surname", "givenname", "familyname", "ownername", "owner", "username",
@@ -77,22 +82,45 @@ HARMLESS = re.compile(
 )
 """What reveals nothing, whatever key it stands under."""
 
-DIN = re.compile(r"(?<![0-9])(?P<part>\d{7}-\d{2}-[A-Z]--)(?P<serial>[A-Za-z0-9]{4,})", re.IGNORECASE)
-"""Part and serial number in one; the part number may be read."""
+_DASH = "(?:-|%2D)"
+_PART = rf"\d{{7}}{_DASH}\d{{2}}{_DASH}[A-Z]{_DASH}{{2}}"
+_DIN = rf"(?i:(?<![0-9])(?P<part>{_PART})(?P<serial>[A-Z0-9]{{4,}}))"
+DIN = re.compile(_DIN)
+"""Part and serial number in one, perhaps as in an address of the web; the part number may be read."""
 
 METER = re.compile(r"(?P<serial>.*?[A-Z0-9])(?P<suffix>synchrometer[A-Z])")
 """How a 21.x gateway names the meters that are built into it."""
 
-_LONG_SERIAL = r"(?<![A-Za-z0-9])(?=(?:[A-Z]*\d){6})[A-Z]{1,3}\d{3,}[A-Z0-9]{4,}(?:-\d{1,2})?(?![A-Z0-9])"
+_LONG_SERIAL = (
+    r"(?<![A-Za-z0-9])(?=(?:[A-Z]*\d){6})[A-Z]{1,3}\d{3,}[A-Z0-9]{4,}(?:-\d{1,2})?(?![A-Z0-9])"
+    # In small letters one that no hexadecimal number has must be among the first: hashes are to be read.
+    r"|(?<![A-Za-z0-9])(?=[a-z]{0,2}[g-z])(?=(?:[a-z]*\d){6})[a-z]{1,3}\d{3,}[a-z0-9]{4,}(?:-\d{1,2})?(?![A-Za-z0-9])"
+)
 _SAID = (
-    r"(?i:(?<![a-z_])(?:[a-z_]{0,40}(?:password|passwd|passphrase|psk|token|secret|ssid|serial|latitude|longitude)"
-    r"|authcookie|userrecord|phone|street|city|zip|host(?:name)?|(?:site|first|last)_?name)"
-    r"[\"']?\s{0,4}[:=]\s{0,4}|\bbearer\s{1,4}|\bbasic\s{1,4}(?=[a-z0-9+/]{12}))"
+    r"(?i:(?<![a-z_])(?:[a-z_]{0,40}(?:password|passwd|passphrase|passcode|psk|token|secret|credentials?|(?:wifi|wpa|wlan|access|api)_?key|ssid|serial"
+    r"|latitude|longitude)|authcookie|userrecord|pw|pwd|pin|phone|street|city|zip|host(?:name)?|(?:site|first|last)_?name)"
+    r"\\{0,15}[\"']?\s{0,4}[:=]\s{0,4}|\bbearer\s{1,4}|\bbasic\s{1,4}(?=[a-z0-9+/]{12}))"
 )
 
+_VALUE = (
+    # In quotes, in quotes of a text within a text, in such that are never closed, or a word.
+    r"\"(?:[^\"\\\n]|\\.)*+\"|'[^'\n]*'|(?P<quote>\\{1,15}\")[^\n]*?(?<!\\)(?P=quote)|\\{0,15}[\"'][^\"'\n]+"
+    r"|[^\s\"',;&{}\[\]()]+"
+)
+
+_MEANS = r"[\"']?[^\S\n]{0,40}(?:[:=]|is\b)"
+FREELY = re.compile(
+    r"(?i:(?<![a-z])(?P<word>pass(?:word|wd|phrase|code)s?|psk|secrets?|tokens?|credentials?|serial(?:[ _]?numbers?)?"
+    r"|(?:wi-?fi|wpa2?|wlan|network|access|api|private)[ _-]?key"
+    rf"|(?:pass|pwd?|pin|key|auth|sn)(?={_MEANS}))(?![a-z0-9])"
+    rf"(?P<between>(?:{_MEANS})?[^\S\n]{{0,40}})(?P<rest>[^\n]+))"
+)
+"""In what a person wrote, file or comment: one of these words, and the rest of its line, which may be anything."""
+
 PATTERNS = {
-    "said": rf"(?P<key>{_SAID})(?P<quoted>\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;&{{}}\[\]()]+)",
-    "din": r"(?<![0-9])\d{7}-\d{2}-[A-Z]--[A-Za-z0-9]{4,}",
+    "said": rf"(?P<key>{_SAID})(?P<quoted>{_VALUE})",
+    "url": r"(?<=://)[^\s/?#\"'<>]{1,200}@",
+    "din": rf"(?i:(?<![0-9]){_PART}[A-Z0-9]{{4,}})",
     TOKEN: r"(?<![\w.-])eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|(?<![\w+/-])[\w+/-]{80,}={0,2}",
     EMAIL: r"[^\s@\"'<>()\[\]{},;:=]{1,64}@(?:[^\s@\"'<>()\[\]{},;:=.]{1,63}\.){1,8}[^\W\d_]{2,63}",
     "mac": r"(?<![0-9A-Fa-f:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:-])",
@@ -104,7 +132,12 @@ PATTERNS = {
 }
 """Shapes that reveal something wherever they stand, by kind or by how they are read; the first that fits counts."""
 
-SERIALS = re.compile(rf"{DIN.pattern}|{_LONG_SERIAL}")
+SERIALS = re.compile(rf"{_DIN}|{_LONG_SERIAL}")
+
+LOGIN_IN_ADDRESS = re.compile(r"(?<=://)[^\s/?#\"'<>:@]{0,100}:(?P<password>[^\s/?#\"'<>]{1,100})@")
+
+INSTALLERS = re.compile(r"[Ss](?P<serial>[A-Za-z]{1,3}\d[A-Za-z0-9]{5,})")
+"""The installer's password as it is delivered: S and the serial number (the README of the gateway)."""
 
 
 def is_address(text: str) -> bool:

@@ -32,6 +32,8 @@ _EXPORT = "max_pv_export_power_kW"
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}")
 _ALERT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 _ALERTS_KEPT = 50
+_MOST_W = 10e6
+"""Ten megawatts: no house has them, and a Powerpack's site hardly."""
 
 
 def to_raw(shown_percent: float) -> float:
@@ -143,7 +145,8 @@ def din(body: bytes) -> str | None:
 def grid_faults(body: bytes) -> tuple[Alert, ...]:
     """GET /api/system_status/grid_faults: the first 50 alerts, each name once; `[]` and null where there are none.
 
-    `decoded_alert` and the `ecu_` fields hold serial numbers and are not read; a name that is no plain word is none.
+    `decoded_alert` and the `ecu_` fields hold serial numbers and are not read. An alert whose name is no plain word is left
+    out: the others are worth hearing without it.
     """
     value = [] if (value := parse(body)) is None else value
     if not isinstance(value, list) or not all(isinstance(alert, dict) for alert in value):
@@ -151,9 +154,8 @@ def grid_faults(body: bytes) -> tuple[Alert, ...]:
     known: dict[str, bool] = {}
     for alert in value:
         name = alert.get("alert_name")
-        if not isinstance(name, str) or not _ALERT.fullmatch(name):
-            raise Transient("the gateway's answer has no plain word under alert_name")
-        known[name] = known.get(name, False) or alert.get("alert_is_fault") is True
+        if isinstance(name, str) and _ALERT.fullmatch(name):
+            known[name] = known.get(name, False) or alert.get("alert_is_fault") is True
     return tuple(Alert(name=name, is_fault=fault) for name, fault in list(known.items())[:_ALERTS_KEPT])
 
 
@@ -172,13 +174,16 @@ def live(charge_body: bytes, grid_body: bytes) -> Live:
 
 
 def power(body: bytes) -> Power:
-    """GET /api/meters/aggregates: `instant_power` in watts. A house without solar may have no `solar` meter."""
+    """GET /api/meters/aggregates: `instant_power` in watts. A house without solar may have no `solar` meter.
+
+    Transient with the field's name for more than 10 MW.
+    """
     fields = parse_object(body)
     return Power(
-        battery_w=number(mapping(fields, "battery"), "instant_power"),
-        site_w=number(mapping(fields, "site"), "instant_power"),
-        load_w=number(mapping(fields, "load"), "instant_power"),
-        solar_w=0.0 if fields.get("solar") is None else number(mapping(fields, "solar"), "instant_power"),
+        battery_w=_watts(fields, "battery"),
+        site_w=_watts(fields, "site"),
+        load_w=_watts(fields, "load"),
+        solar_w=0.0 if fields.get("solar") is None else _watts(fields, "solar"),
     )
 
 
@@ -190,6 +195,13 @@ def update_status(body: bytes) -> UpdateStatus:
     if not isinstance(words, list) or not all(isinstance(word, str) and shown_safely(word) for word in words):
         raise Transient("the gateway's answer has no list of words under status")
     return UpdateStatus(state=text(fields, "state"), status=tuple(words))
+
+
+def _watts(fields: Mapping[str, Any], meter: str) -> float:
+    watts = number(mapping(fields, meter), "instant_power")
+    if abs(watts) > _MOST_W:
+        raise Transient(f"the gateway's answer has no believable watts under {meter}.instant_power")
+    return watts
 
 
 def _shown(raw_percent: float, name: str) -> float:

@@ -4,6 +4,7 @@
     ├── GatewayError
     │   ├── Transient            we try again: timeout, reset, 5xx, nonsense in a body
     │   │   ├── Unsteady         the gateway is there, but stopped, starting or busy (502, 503)
+    │   │   │   └── Unwilling    it would have to stop the battery to let us in, and does not while power flows
     │   │   └── Throttled        429: we keep silent for a while
     │   ├── SessionExpired       401 with a token: we log in once
     │   └── Refused              a person must act; latched, never answered with a login
@@ -34,6 +35,14 @@ class Transient(GatewayError):
 
 class Unsteady(Transient):
     """The gateway answers, but its site controller is stopped, starting or busy."""
+
+
+class Unwilling(Unsteady):
+    """The gateway lets nobody in who would stop the battery now. ``times`` is how often in a row it said so."""
+
+    def __init__(self, message: str, *, times: int = 1) -> None:
+        super().__init__(message)
+        self.times = times
 
 
 class Throttled(Transient):

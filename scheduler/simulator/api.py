@@ -98,13 +98,29 @@ def _admit(device: SimulatedGateway, call: Call) -> None:
     method, _, path = call.name.partition(" ")
     # Open doors do not look at tokens, so an expired one does not shut them.
     if call.name not in WITHOUT_TOKEN | habits.open_reads:
-        role = device.sessions.role_of(call.token, device.now())
+        role = _role(device, call)
         if role is None or (call.name in habits.installer_only and role is not Role.INSTALLER):
             raise refusals.no_access(method)
     if call.name in NOT_WHILE_BUSY and device.busy:
         raise refusals.busy()
     if path in SILENT_WHILE_STOPPED and not device.obeyed.running:
         raise refusals.stopped()
+
+
+def _role(device: SimulatedGateway, call: Call) -> Role | None:
+    """The role of the first token that is any good; Refusal 401 if none is, and one was made to expire."""
+    expired: Refusal | None = None
+    for token in call.tokens:
+        try:
+            role = device.sessions.role_of(token, device.now())
+        except Refusal as refusal:
+            expired = refusal
+            continue
+        if role is not None:
+            return role
+    if expired is not None:
+        raise expired
+    return None
 
 
 def _response(device: SimulatedGateway, name: str, answer: Answer) -> Response:

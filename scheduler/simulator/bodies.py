@@ -256,10 +256,11 @@ def _block(device: SimulatedGateway, power_w: float, remaining_wh: int, full_wh:
 
 def _fault(device: SimulatedGateway, fault: GridFault) -> dict[str, Any]:
     kind = "Fault" if fault.is_fault else "Warning"
+    alert = fault.name.rpartition("_")[0]  # such as PINV_a006
     decoded = [
         {"name": "PINV_alertID", "value": fault.name},
         {"name": "PINV_alertType", "value": kind},
-        {"name": "PINV_frequency", "value": fault.frequency_hz, "units": "Hz"},
+        {"name": f"{alert}_frequency", "value": fault.frequency_hz, "units": "Hz"},
     ]
     return {
         "timestamp": _milliseconds(fault.at),

@@ -22,17 +22,19 @@ BODY_LIMIT_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request, as far as an endpoint looks at it. Without a token, ``token`` is empty."""
+    """One request, as far as an endpoint looks at it. ``tokens`` are those that it shows, the header's before the cookie's."""
 
     name: str
     query: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    token: str = field(repr=False)
+    tokens: tuple[str, ...] = field(repr=False)
 
     def json_object(self) -> dict[str, Any]:
         """The body's JSON object, whatever its content type says: the gateway never minded. Refusal 400 if none."""
         try:
             fields = json.loads(self.body, parse_constant=_refuse)
+            # Half of a character can be written in JSON, but is no text.
+            json.dumps(fields, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise refusals.malformed("the body is not JSON") from None
         if not isinstance(fields, dict):
@@ -58,15 +60,14 @@ async def read_call(name: str, request: Request) -> Call:
         body += chunk
         if len(body) > BODY_LIMIT_BYTES:
             raise Refusal(413, "Request Entity Too Large", f"a body has at most {BODY_LIMIT_BYTES} bytes")
-    return Call(name=name, query=request.query_params, body=bytes(body), token=_token(request))
+    return Call(name=name, query=request.query_params, body=bytes(body), tokens=_tokens(request))
 
 
-def _token(request: Request) -> str:
-    """The token of the Authorization header, else of the cookie; clients use either or both."""
+def _tokens(request: Request) -> tuple[str, ...]:
+    """The token of the Authorization header and that of the cookie; clients use either or both."""
     kind, _, bearer = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() == "bearer":
-        return bearer.strip()
-    return request.cookies.get("AuthCookie", "")
+    shown = (bearer.strip() if kind.lower() == "bearer" else "", request.cookies.get("AuthCookie", ""))
+    return tuple(token for token in shown if token)
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -55,7 +55,8 @@ class SimulatedGateway:
     """A gateway with a house behind it. Time passes when somebody looks: ``now`` is asked at every access.
 
     ``history`` is what the battery really went by, each entry from its instant on; ``requests`` counts the requests
-    that the API answered, by ``METHOD path``.
+    that the API answered, by ``METHOD path``; ``ends`` is until when what lasts will last, by what it is;
+    ``connection_tested`` is when the test of the connection ends that was begun last, None once that was told.
     """
 
     def __init__(
@@ -85,13 +86,16 @@ class SimulatedGateway:
         self.requests: Counter[str] = Counter()
         self.grid_faults: list[GridFault] = []
         self.commission_count = 0
-        self.shown = setting
-        self._committed = setting
+        self.connection_tested: datetime | None = None
+        self.ends: dict[str, datetime] = {}
+        self._set = self._committed = setting
         self.obeyed = Obeyed(mode=setting.mode, reserve_raw_percent=setting.reserve_raw_percent)
         self.history = [(start, self.obeyed)]
         self._agenda: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._catching_up = False
+        self._back_at: datetime | None = None
+        self._installing = False
 
     def now(self) -> datetime:
         """The present instant, after everything until then has happened.
@@ -115,6 +119,13 @@ class SimulatedGateway:
     def later(self, at: datetime, happen: Callable[[], None]) -> None:
         """Let something happen at an instant, before anything that is looked at after it."""
         heapq.heappush(self._agenda, (at, next(self._order), happen))
+
+    @property
+    def shown(self) -> Setting:
+        """What the gateway tells to be set, committed or not."""
+        if not self.mischief.drifts:
+            return self._set
+        return replace(self._set, reserve_raw_percent=drifted(self._set.reserve_raw_percent))
 
     @property
     def offline(self) -> bool:
@@ -154,39 +165,34 @@ class SimulatedGateway:
         self.now()
         if mode is not None and mode not in self.personality.writable_modes:
             raise refusals.no_such_mode(self.personality.operation_key)
-        claimed = self.shown
+        claimed = self._set
         if mode is not None:
             claimed = replace(claimed, mode=mode)
         if reserve_raw_percent is not None:
             within = min(max(reserve_raw_percent, LOWEST_RESERVE), HIGHEST_RESERVE)
             claimed = replace(claimed, reserve_raw_percent=within)
+        if self.mischief.ignores_writes:
+            return claimed
         if self.mischief.writes_to_ignore > 0:
             self.mischief.writes_to_ignore -= 1
         elif reserve_raw_percent is None:
-            self.shown = claimed
+            self._set = claimed
         else:
-            self.shown = replace(claimed, reserve_raw_percent=self._kept(claimed.reserve_raw_percent))
+            self._set = replace(claimed, reserve_raw_percent=self._kept(claimed.reserve_raw_percent))
         return claimed
 
     def _kept(self, reserve_raw_percent: float) -> float:
         """What becomes of a reserve that was taken."""
-        kept = reserve_raw_percent
-        if self.mischief.clamps and CLAMPED_TO < kept < HIGHEST_RESERVE:
-            kept = CLAMPED_TO
-        return drifted(kept) if self.mischief.drifts else kept
-
-    def drift(self) -> None:
-        """Let reserves read a little more than was set from now on, the present one too."""
-        self.now()
-        self.mischief.drifts = True
-        self.shown = replace(self.shown, reserve_raw_percent=drifted(self.shown.reserve_raw_percent))
+        if self.mischief.clamps and CLAMPED_TO < reserve_raw_percent < HIGHEST_RESERVE:
+            return CLAMPED_TO
+        return reserve_raw_percent
 
     def commit(self) -> None:
         """Put what is shown into force (README of the gateway, note 2), or what was to be the last time."""
         self.now()
         self.commission_count += 1
-        due = self._committed if self.mischief.one_step_late else self.shown
-        self._committed = self.shown
+        due = self._committed if self.mischief.one_step_late else self._set
+        self._committed = self._set
         self._obey(mode=due.mode, reserve_raw_percent=due.reserve_raw_percent)
 
     def run(self) -> None:
@@ -212,11 +218,12 @@ class SimulatedGateway:
 
     def upgrade(self) -> None:
         """Be gone for two minutes and come back with new firmware; the battery stands still in between."""
-        self._go_away(self._come_back_new)
+        self._installing = True
+        self._go_away()
 
     def reboot(self) -> None:
         """Be gone for two minutes and come back as before, without a token; the battery stands still in between."""
-        self._go_away(self._come_back)
+        self._go_away()
 
     def become(self, serial: str) -> None:
         """Be another gateway, of this serial, with its own passwords, and behind the same certificate."""
@@ -231,7 +238,7 @@ class SimulatedGateway:
     def use_app(self, setting: Setting) -> None:
         """Somebody sets this in the app: shown and obeyed at once, as the app needs no commit."""
         self.now()
-        self.shown = self._committed = setting
+        self._set = self._committed = setting
         self._obey(mode=setting.mode, reserve_raw_percent=setting.reserve_raw_percent)
 
     def switch_grid(self, grid: Grid) -> None:
@@ -239,17 +246,23 @@ class SimulatedGateway:
         self.now()
         self._obey(grid=grid)
 
-    def _go_away(self, come_back: Callable[[], None]) -> None:
+    def _go_away(self) -> None:
         self.go_offline(INSTALL_TAKES)
         self._obey(running=False)
-        self.later(self.house.at + INSTALL_TAKES, come_back)
+        self._back_at = self.house.at + INSTALL_TAKES
+        self.later(self._back_at, self._come_back)
 
-    def _come_back_new(self) -> None:
-        self.firmware = self.personality.next_firmware
-        self.updater.installed(self.house.at)
-        self._come_back(run=not self.mischief.stays_stopped)
-
-    def _come_back(self, *, run: bool = True) -> None:
+    def _come_back(self) -> None:
+        """Be there again, unless it went away once more in the meantime: then it comes back once, at the later end."""
+        if self._back_at != self.house.at:
+            return
+        self._back_at = None
+        run = True
+        if self._installing:
+            self._installing = False
+            self.firmware = self.personality.next_firmware
+            self.updater.installed(self.house.at)
+            run = not self.mischief.stays_stopped
         self.start_time = self.running_since = self.house.at
         self.sessions.forget()
         self._obey(running=run)

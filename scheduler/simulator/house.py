@@ -117,7 +117,10 @@ class House:
         return Power(battery_w=battery_w, site_w=0.0, load_w=load_w, solar_w=load_w - battery_w)
 
     def _battery_w(self, obeyed: Obeyed, need_w: float) -> float:
-        """What the battery gives (takes, if negative) on the grid, when the house needs this beyond its solar."""
+        """What the battery gives (takes, if negative) on the grid.
+
+        ``need_w`` is what the house uses beyond its solar; a surplus of the sun is a negative need.
+        """
         if obeyed.mode == "backup":
             return self._within_limits_w(min(need_w, -BACKUP_CHARGE_W))
         # Every other mode: a simulated gateway has no tariff, so `autonomous` has nothing else to go by.

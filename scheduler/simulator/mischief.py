@@ -86,7 +86,8 @@ class Mischief:
     ``certificate`` counts how often the certificate was replaced: `server.py` shows another one for each number.
     """
 
-    writes_to_ignore: float = 0
+    ignores_writes: bool = False
+    writes_to_ignore: int = 0
     runs_to_forget: int = 0
     one_step_late: bool = False
     clamps: bool = False

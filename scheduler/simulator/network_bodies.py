@@ -5,12 +5,17 @@ Shapes are those of the README of the gateway (1.15 to 1.45) and of a real 21.39
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
+from scheduler.simulator.bodies import NEVER, local_time
 from scheduler.simulator.device import SimulatedGateway
 
 ADDRESS, ROUTER, MASK = "192.0.2.10", "192.0.2.1", "255.255.255.0"
 WIFI = "Example Home"
+CONNECTION_TESTS = ("Config Syncer Test", "Gle GET Test", "Hermes Status Test", "Synergy Data Test")
+CONNECTION_TEST_TAKES = timedelta(seconds=30)
+"""How long it really takes was never told."""
 
 
 def networks(device: SimulatedGateway) -> Any:
@@ -62,6 +67,14 @@ def connection_tests(_: SimulatedGateway) -> Any:
         "checks": [check],
         "alert": False,
     }
+
+
+def tested_connection(device: SimulatedGateway, done: datetime | None) -> Any:
+    """POST /api/system/networks/conn_tests: no results until the test is done, and then when that was; all is well."""
+    if done is None or device.now() < done:
+        return {"results": None, "timestamp": NEVER}
+    results = {name: {"pass": True, "error": ""} for name in CONNECTION_TESTS}
+    return {"results": results, "timestamp": local_time(done, device)}
 
 
 def ping_test(_: SimulatedGateway) -> Any:

@@ -33,12 +33,12 @@ def switch_not_turned() -> Refusal:
 
 
 def token_expired() -> Refusal:
-    """A token that grew too old. No such answer was ever captured; the message is the one that pypowerwall expects."""
+    """A token that was made to expire. No such answer was ever captured; the message is the one that pypowerwall expects."""
     return Refusal(401, "bad credentials", "Token Expired")
 
 
 def no_access(method: str) -> Refusal:
-    """No token, one that the gateway does not know, or a role too low (powerwall2 issues 18 and 45)."""
+    """No token, one that the gateway does not know (any more), or a role too low (powerwall2 issues 18 and 45)."""
     return Refusal(403, f"Unable to {method} to resource", "User does not have adequate access rights")
 
 

@@ -28,6 +28,8 @@ KEEP_ALIVE_S = 900
 """Clients that poll every few minutes keep their connection, as with a real gateway."""
 GRACE_S = 2
 """How long a request may still take when the server ends."""
+HANDSHAKE_S = 5
+"""How long a client may take for the handshake of TLS; one that does not speak it is hung up on then at the latest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +106,12 @@ async def _listening(
     app: ASGIApp, device: SimulatedGateway, host: str, port: int, context: ssl.SSLContext | None
 ) -> AsyncIterator[int]:
     """Answer on this port, or a free one, which is what comes back."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    looked_up = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    family, _, _, _, where = looked_up[0]
     # With the protocol named, the event loop turns Nagle's algorithm off: otherwise each answer waits 40 ms.
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        listener.bind(where)
         listener.listen()
         taken: int = listener.getsockname()[1]
         server = _Server(_configured(app, device, context))
@@ -144,15 +147,34 @@ def _configured(app: ASGIApp, device: SimulatedGateway, context: ssl.SSLContext 
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it listens, and leaves signals to whom they belong."""
+    """A server that says when it listens, waits for handshakes not long, and leaves signals to whom they belong."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        # In the library's stead, which does not hand on how long a handshake may take.
+        loop = asyncio.get_running_loop()
+        context = self.config.ssl
+        self.servers = [
+            await loop.create_server(
+                self._connection,
+                sock=listener,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else HANDSHAKE_S,
+            )
+            for listener in sockets or ()
+        ]
+        self.started = True
         self.ready.set()
+
+    def _connection(self) -> asyncio.Protocol:
+        state = self.server_state
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=state, app_state=self.lifespan.state
+        )
+        return protocol
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -31,10 +31,11 @@ class Role(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """What a token stands for, and until when."""
+    """What a token stands for, and until when. ``told`` is whether the gateway then says that it is too old."""
 
     role: Role
     until: datetime
+    told: bool = False
 
 
 @dataclass(slots=True)
@@ -87,22 +88,28 @@ class Sessions:
         return token
 
     def role_of(self, token: str, now: datetime) -> Role | None:
-        """The role that a token has, None for one that is not known; Refusal 401 for one that is too old."""
+        """The role that a token has, None for one that is not known. One that grew too old is known no more, as reported.
+
+        Refusal 401 for one that was made to expire: no gateway was seen to say so, but clients expect it.
+        """
         session = self._by_token.get(token)
         if session is None:
             return None
-        if now >= session.until:
+        if now < session.until:
+            return session.role
+        if session.told:
             raise refusals.token_expired()
-        return session.role
+        return None
 
     def close(self, token: str) -> None:
         """Log out. The gateway does not mind a token that it does not know."""
         self._by_token.pop(token, None)
 
     def expire(self, now: datetime) -> None:
-        """Let all tokens be too old from now on."""
+        """Let all tokens be too old from now on, and let the gateway say so."""
         for session in self._by_token.values():
-            session.until = min(session.until, now)
+            if now < session.until:
+                session.until, session.told = now, True
 
     def forget(self) -> None:
         """Know no token any more, as after a restart."""

@@ -6,8 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -35,6 +34,9 @@ APP_SETTING = Setting(mode="backup", reserve_raw_percent=raw_percent(50))
 PAGE = "<!DOCTYPE html><html><head><title>Powerwall</title></head><body></body></html>"
 NONSENSE = b"\x00\xff{not JSON"
 LOGIN = "post /api/login/basic"
+GRID = "grid"
+"""Under which name `SimulatedGateway.ends` holds when an outage ends; habits are there under their own."""
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +47,23 @@ class UseCases:
 
     def ignores_writes(self, lasting: timedelta | None = None) -> None:
         """Writes are answered as if they had been taken."""
-        self.device.mischief.writes_to_ignore = math.inf
-        self._end(lasting, "writes_to_ignore", after=0)
+        self._habit("ignores_writes", lasting)
 
     def ignores_the_next_writes(self, count: int = 1) -> None:
-        """The same, so often."""
+        """The next write is answered as if it had been taken, or so many."""
         self.device.mischief.writes_to_ignore += count
 
     def applies_the_previous_one(self, lasting: timedelta | None = None) -> None:
         """A commit puts in force what the one before it should have (powerwall2 issue 26)."""
-        self.device.mischief.one_step_late = True
-        self._end(lasting, "one_step_late", after=self.device.personality.one_step_late)
+        self._habit("one_step_late", lasting, after=self.device.personality.one_step_late)
 
     def clamps(self, lasting: timedelta | None = None) -> None:
         """A reserve that the app would show as 81 to 99 % is taken, and kept as 80 % (pypowerwall issue 200)."""
-        self.device.mischief.clamps = True
-        self._end(lasting, "clamps", after=False)
+        self._habit("clamps", lasting)
 
     def drifts(self, lasting: timedelta | None = None) -> None:
         """A reserve of raw 24 reads as 24.000019999999996, as those of a 21.39.1 did."""
-        self.device.drift()
-        self._end(lasting, "drifts", after=False)
+        self._habit("drifts", lasting)
 
     def forgets_to_start(self) -> None:
         """The next sitemaster/run is accepted, and that is all."""
@@ -73,20 +71,24 @@ class UseCases:
 
     def refuses_the_wizard(self, lasting: timedelta | None = None) -> None:
         """Nothing stops the battery while power flows, except by force_sm_off."""
-        self.device.mischief.refuses_wizard = True
-        self._end(lasting, "refuses_wizard", after=False)
+        self._habit("refuses_wizard", lasting)
 
     def is_busy(self, lasting: timedelta = BUSY_FOR) -> None:
         """Whatever changes something is refused with 503, for two minutes unless told otherwise."""
-        self.device.mischief.busy_until = self.device.now() + lasting
+        until = self.device.now() + lasting
+        self.device.mischief.busy_until = max(until, self.device.mischief.busy_until or until)
 
     def goes_offline(self, lasting: timedelta) -> None:
         """Connections come to nothing for this long."""
         self.device.go_offline(lasting)
 
     def token_expires(self) -> None:
-        """All tokens are too old from now on."""
+        """All tokens are too old from now on, and the gateway says so with 401."""
         self.device.sessions.expire(self.device.now())
+
+    def token_is_forgotten(self) -> None:
+        """No token is known any more: 403, as for one that grew old by itself."""
+        self.device.sessions.forget()
 
     def somebody_uses_the_app(self) -> None:
         """Backup and a reserve of 50 % are set and in force, and it was not us."""
@@ -123,18 +125,24 @@ class UseCases:
     def grid_fails(self, lasting: timedelta | None = None) -> None:
         """The house is on its own."""
         self.device.switch_grid(Grid.ISLANDED)
-        if lasting is not None:
-            self.device.later(self.device.now() + lasting, self.grid_returns)
+        self._last(GRID, lasting, self.grid_returns)
 
     def grid_returns(self) -> None:
         """The house hangs on the grid again."""
         self.device.switch_grid(Grid.CONNECTED)
+        self.device.ends.pop(GRID, None)
 
     def grid_fault_appears(self, lasting: timedelta | None = None) -> None:
         """An alert stands among the grid's faults."""
-        self.device.grid_faults.append(GridFault(at=self.device.now()))
+        fault = GridFault(at=self.device.now())
+        self.device.grid_faults.append(fault)
+
+        def clear() -> None:
+            if fault in self.device.grid_faults:
+                self.device.grid_faults.remove(fault)
+
         if lasting is not None:
-            self.device.later(self.device.now() + lasting, self.grid_fault_clears)
+            self.device.later(self.device.now() + lasting, clear)
 
     def grid_fault_clears(self) -> None:
         """The grid has no faults any more."""
@@ -224,6 +232,8 @@ class UseCases:
         device = self.device
         kept = device.mischief.certificate
         device.mischief = Mischief(one_step_late=device.personality.one_step_late, certificate=kept)
+        # An outage has happened like a stop: it still ends when it was to end.
+        device.ends = {what: until for what, until in device.ends.items() if what == GRID}
 
     def _refuse(
         self,
@@ -251,11 +261,24 @@ class UseCases:
     def _until(self, reach: Reach) -> datetime | None:
         return None if reach.lasting is None else self.device.now() + reach.lasting
 
-    def _end(self, lasting: timedelta | None, habit: str, *, after: float) -> None:
-        """Give a habit the value that it has ``after`` so long; without a duration it stays."""
-        if lasting is not None:
-            end = partial(setattr, self.device.mischief, habit, after)
-            self.device.later(self.device.now() + lasting, end)
+    def _habit(self, habit: str, lasting: timedelta | None, *, after: bool = False) -> None:
+        """Give the gateway a habit, and the value that it has ``after`` so long; without a duration it stays."""
+        setattr(self.device.mischief, habit, True)
+        self._last(habit, lasting, lambda: setattr(self.device.mischief, habit, after))
+
+    def _last(self, what: str, lasting: timedelta | None, end: Callable[[], None]) -> None:
+        """Let ``end`` happen after so long, or never. If the same was begun more than once, only the latest end counts."""
+        device = self.device
+        until = NEVER if lasting is None else device.now() + lasting
+        device.ends[what] = max(until, device.ends.get(what, until))
+
+        def end_if_due() -> None:
+            if device.ends.get(what) == until:
+                del device.ends[what]
+                end()
+
+        if until < NEVER:
+            device.later(until, end_if_due)
 
 
 def _without_numbers(body: bytes) -> bytes:

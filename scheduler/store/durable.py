@@ -1,15 +1,24 @@
 """Small files that survive a power cut whole: the old content or the new one, never a torn one.
 
-Write, fsync, rename, fsync of the directory; measured alternatives without one of these leave torn states.
+Write, fsync, rename, fsync of the directory; measured alternatives without one of these leave torn states. What root
+writes belongs to whoever owns the directory: a command run with sudo must not shut the daemon out of its own memory.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
+from itertools import count
 from pathlib import Path
 
 from scheduler.model.errors import StoreError
+
+STRAY_S = 60.0
+"""No write takes so long. A process's number alone does not tell: containers that share a directory count their own."""
+
+_numbers = count(1)
+_swept: set[Path] = set()
 
 
 def write(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -17,10 +26,13 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
 
     Raises StoreError if it cannot; the file then has its old content or, if only the last step failed, the new one.
     """
-    fresh = path.with_name(f".{path.name}.new")
+    fresh = None
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        make_directory(path.parent)
+        descriptor, fresh = _begin(path)
+        with os.fdopen(descriptor, "wb") as file:
+            _sweep(path, os.fstat(descriptor).st_mtime)
+            hand_over(file.fileno(), path.parent)
             file.write(content)
             if durable:
                 file.flush()
@@ -29,8 +41,7 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
         if durable:
             _sync_directory(path.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            fresh.unlink(missing_ok=True)
+        _forget(fresh)
         raise StoreError(f"{path} could not be written: {error.strerror or error}") from error
 
 
@@ -39,9 +50,10 @@ def create(path: Path, content: bytes) -> None:
 
     Raises StoreError if there is one of that name already, or if it cannot be written. Its folder must be there.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    fresh = None
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        descriptor, fresh = _begin(path)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -53,8 +65,7 @@ def create(path: Path, content: bytes) -> None:
     except OSError as error:
         raise StoreError(f"{path} could not be written: {error.strerror or error}") from error
     finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink(missing_ok=True)
+        _forget(fresh)
 
 
 def read(path: Path) -> bytes | None:
@@ -73,6 +84,81 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"{path} could not be removed: {error.strerror or error}") from error
+
+
+def make_directory(directory: Path) -> None:
+    """Have this directory, for its owner only if it is new; made by root it belongs to whoever owns the one around it."""
+    if directory.is_dir():
+        return
+    make_directory(directory.parent)
+    with contextlib.suppress(
+        FileExistsError
+    ):  # somebody else made it meanwhile; a file there is an error of its user
+        directory.mkdir(mode=0o700)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            hand_over(descriptor, directory.parent)
+        finally:
+            os.close(descriptor)
+
+
+def hand_over(descriptor: int, directory: Path) -> None:
+    """As root, give a file that was just made to the owner and the group of its directory; as anybody else, nothing.
+
+    For new files only: one that was there already may be somebody's trap, a name for another file.
+    """
+    if os.geteuid() != 0:
+        return
+    place, ours = directory.stat(), os.fstat(descriptor)
+    if (place.st_uid, place.st_gid) != (ours.st_uid, ours.st_gid):
+        with contextlib.suppress(
+            PermissionError
+        ):  # a file system that knows no owners, or a root that is none
+            os.fchown(descriptor, place.st_uid, place.st_gid)
+
+
+def _begin(path: Path) -> tuple[int, Path]:
+    """A new file beside ``path`` under a name that no other writer has: its descriptor and its path."""
+    while True:
+        fresh = path.with_name(f".{path.name}.{os.getpid()}.{next(_numbers)}.new")
+        with contextlib.suppress(FileExistsError):
+            return os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), fresh
+
+
+def _forget(fresh: Path | None) -> None:
+    if fresh is not None:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+
+
+def _sweep(path: Path, now_s: float) -> None:
+    """Once for each file in the life of a process: remove what writers that died have left beside it.
+
+    ``now_s`` is by the clock of the file system, which the strays' own times are by, too.
+    """
+    if path in _swept:
+        return
+    _swept.add(path)
+    name = re.compile(rf"\.{re.escape(path.name)}(?:\.(?P<writer>\d{{1,9}})\.\d+)?\.new")
+    for stray in list(path.parent.iterdir()):
+        match = name.fullmatch(stray.name)
+        if match and not _lives(match["writer"]):
+            with contextlib.suppress(FileNotFoundError):  # another process sweeps, too
+                if now_s - stray.lstat().st_mtime > STRAY_S:
+                    stray.unlink()
+
+
+def _lives(writer: str | None) -> bool:
+    """Whether another process has this number; our own may be that of an earlier container."""
+    if writer is None or int(writer) == os.getpid():
+        return False
+    try:
+        os.kill(int(writer), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _sync_directory(directory: Path) -> None:

@@ -7,12 +7,14 @@ changed, because a Raspberry Pi lives on an SD card.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from scheduler.model.errors import StoreError
+from scheduler.store import durable
 
 KEPT = 5000
 """Rows kept of each kind: more than a year of ten switches a day."""
@@ -34,7 +36,8 @@ class Journal:
         """Open or make the file; raises StoreError if it cannot be used."""
         self._path = path
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            durable.make_directory(path.parent)
+            _make(path)
             self._connection = _opened(path)
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
@@ -67,6 +70,16 @@ class Journal:
             return self._connection.execute(statement, values).lastrowid or 0
         except sqlite3.Error as error:
             raise StoreError(f"{self._path} could not be written: {error}") from error
+
+
+def _make(path: Path) -> None:
+    """Have the file, empty if it is new. SQLite itself gives the files that it puts beside it the same owner."""
+    with suppress(FileExistsError):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            durable.hand_over(descriptor, path.parent)
+        finally:
+            os.close(descriptor)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

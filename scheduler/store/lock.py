@@ -16,6 +16,10 @@ from types import TracebackType
 from typing import Self
 
 from scheduler.model.errors import StoreError
+from scheduler.store import durable
+
+VISIT = "visit"
+"""What a person's short look at the gateway calls itself in the lock: a daemon that starts waits for its end."""
 
 _FLOCK = struct.Struct("@hhqqi")
 """struct flock of fcntl(2), with offsets of 64 bits: type, whence, start, length, process."""
@@ -25,38 +29,40 @@ _WHOLE = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 
 class Held(StoreError):
-    """Somebody else holds the lock; ``holder`` is its process number, if it could be read."""
+    """Somebody else holds the lock; ``holder`` is its process number, and ``work`` what it does, if they could be read."""
 
-    def __init__(self, path: Path, holder: int | None) -> None:
+    def __init__(self, path: Path, holder: int | None, work: str = "") -> None:
         who = f"process {holder}" if holder is not None else "another process"
         super().__init__(f"{who} already runs with the state directory {path.parent}")
         self.holder = holder
+        self.work = work
 
 
 class Lock:
-    """An exclusive lock on a file, held from ``with`` to its end."""
+    """An exclusive lock on a file, held from ``with`` to its end. ``work`` is what its holder does, in a word for others."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, work: str = "daemon") -> None:
         self._path = path
+        self._work = work
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
         """Take it, or raise Held at once."""
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            durable.make_directory(self._path.parent)
+            descriptor = _opened(self._path)
         except OSError as error:
             raise StoreError(f"{self._path} could not be opened: {error.strerror or error}") from error
         try:
             fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE)
         except BlockingIOError:
             os.close(descriptor)
-            raise Held(self._path, _holder(self._path)) from None
+            raise Held(self._path, *_holder(self._path)) from None
         except OSError as error:
             os.close(descriptor)
             raise StoreError(f"{self._path} cannot be locked: {error.strerror or error}") from error
         self._descriptor = descriptor
-        self._sign(str(os.getpid()))
+        self._sign(f"{os.getpid()} {self._work}")
         return self
 
     def __exit__(
@@ -87,11 +93,22 @@ def holder(path: Path) -> int | None:
         return None  # no locks on this file system: then no daemon can have started here
     finally:
         os.close(descriptor)
-    return None if kind == fcntl.F_UNLCK else _holder(path) or 0
+    return None if kind == fcntl.F_UNLCK else _holder(path)[0] or 0
 
 
-def _holder(path: Path) -> int | None:
+def _opened(path: Path) -> int:
+    """A descriptor of the lock's file, which is made if there is none. A name for another file is not followed."""
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        durable.hand_over(descriptor, path.parent)
+        return descriptor
+    return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _holder(path: Path) -> tuple[int | None, str]:
+    """The process number in the file, None if it cannot be read, and the word for what that process does."""
     try:
-        return int(path.read_text())
+        number, _, work = path.read_text().partition(" ")
+        return int(number), work
     except (OSError, ValueError):
-        return None
+        return None, ""

@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from scheduler.model.errors import StoreError
 from scheduler.store import durable
 
+_Marks = dict[str, datetime | None]
+
 
 class Marker:
-    """A durable set of words.
+    """A durable set of words, each with the instant at which it was noted last.
 
     What cannot be written is kept in memory, ``failed`` is told why, and the next word noted or cleared tries again.
     """
 
-    def __init__(self, path: Path, failed: Callable[[StoreError], None]) -> None:
+    def __init__(self, path: Path, failed: Callable[[StoreError], None], now: Callable[[], datetime]) -> None:
         self._path = path
         self._failed = failed
-        self._marks: set[str] = set()
-        self._on_disk: set[str] | None = None  # None: not known
+        self._now = now
+        self._marks: _Marks = {}
+        self._on_disk: _Marks | None = None  # None: not known
         try:
             self._marks = self._on_disk = _read(path)
         except StoreError as error:
@@ -32,21 +37,28 @@ class Marker:
 
     def note(self, mark: str) -> None:
         """Note it, durably before this returns."""
-        self._keep(self._marks | {mark})
+        self._keep(self._marks | {mark: self._now()})
 
     def clear(self, mark: str) -> None:
         """Forget it."""
-        self._keep(self._marks - {mark})
+        self._keep({noted: at for noted, at in self._marks.items() if noted != mark})
+
+    def noted_at(self, mark: str) -> datetime | None:
+        """When it was noted last, by the wall clock; None if it is not, or if a file of an older program does not say."""
+        return self._marks.get(mark)
 
     def __contains__(self, mark: object) -> bool:
         return mark in self._marks
 
-    def _keep(self, marks: set[str]) -> None:
+    def _keep(self, marks: _Marks) -> None:
         self._marks = marks
         if marks == self._on_disk:
             return
+        entries = [
+            {"mark": mark, "at": None if at is None else at.isoformat()} for mark, at in sorted(marks.items())
+        ]
         try:
-            durable.write(self._path, json.dumps(sorted(marks)).encode())
+            durable.write(self._path, json.dumps(entries).encode())
         except StoreError as error:
             self._on_disk = None
             self._failed(error)
@@ -54,14 +66,29 @@ class Marker:
             self._on_disk = marks
 
 
-def _read(path: Path) -> set[str]:
+def _read(path: Path) -> _Marks:
     content = durable.read(path)
     if content is None:
-        return set()
+        return {}
     try:
-        marks = json.loads(content)
-    except ValueError:
-        marks = None
-    if not isinstance(marks, list) or not all(isinstance(mark, str) for mark in marks):
-        raise StoreError(f"{path} is damaged and counts as empty")
-    return set(marks)
+        entries = json.loads(content)
+        return dict(map(_entry, entries if isinstance(entries, list) else [None]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise StoreError(f"{path} is damaged and counts as empty") from None
+
+
+def _entry(entry: Any) -> tuple[str, datetime | None]:
+    """A mark and its instant; older programs wrote the word alone."""
+    if isinstance(entry, str):
+        return entry, None
+    mark, at = entry["mark"], entry["at"]
+    if not isinstance(mark, str):
+        raise TypeError
+    return mark, None if at is None else _aware(at)
+
+
+def _aware(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError
+    return instant

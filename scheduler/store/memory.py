@@ -45,7 +45,7 @@ class Memory:
         self._journal_file = kept / "journal.sqlite"
         self.logins = LoginLedger(kept / "logins.json", self.failed)
         self.note = NoteFile(kept / "gateway.json", self.failed)
-        self.marker = Marker(kept / "marker.json", self.failed)
+        self.marker = Marker(kept / "marker.json", self.failed, now)
 
     def open_journal(self) -> Journal | None:
         """The journal, for its opener to close; one that cannot be used is told and done without."""
