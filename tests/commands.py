@@ -16,6 +16,22 @@ INSTALLER = {"TOU_GATEWAY__USERNAME": "installer", "TOU_GATEWAY__PASSWORD": PASS
 CUSTOMER = {"TOU_GATEWAY__USERNAME": "customer", "TOU_GATEWAY__PASSWORD": "56789"}
 
 
+DRY_SITE = """
+version: 1
+site: {name: Home, timezone: America/Los_Angeles}
+gateway: {type: simulated, username: installer, firmware: "1.45.2"}
+tariff:
+  name: Flat
+  currency: USD
+  periods:
+    - {name: all_day, hours: "00:00-24:00", import: 0.2, export: 0.1}
+rules:
+  - {name: Always, during: [all_day], set: {mode: backup, reserve: 100}}
+default: {mode: self_consumption, reserve: 20}
+"""
+"""A configuration whose gateway is simulated in the process that reads it, and whose plan never changes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """How a command ended, and what it said."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from commands import CUSTOMER, INSTALLER, Done, run
+from commands import CUSTOMER, DRY_SITE, INSTALLER, Done, run
 from processes import COMMAND, Site, environment, site
 
 from scheduler.control.ports import MAY_HAVE_STOPPED
@@ -198,25 +198,10 @@ def test_a_login_that_was_cut_off_is_a_doubt_beside_the_answer(house: Site) -> N
 @pytest.mark.parametrize("action", ["run", "stop"])
 def test_a_simulated_gateway_of_the_file_has_nothing_to_run_or_stop(tmp_path: Path, action: str) -> None:
     """It ends with the command, so the words that act are refused with a sentence; nothing is kept."""
-    (tmp_path / "tou.yaml").write_text(SIMULATED)
+    (tmp_path / "tou.yaml").write_text(DRY_SITE)
 
     done = run("sitemaster", action, "--yes", "--config", "tou.yaml", "--state-dir", "s", cwd=tmp_path)
 
     assert done.returncode == 2
     assert "is simulated and ends with the command" in done.stderr
     assert not (tmp_path / "s").exists()
-
-
-SIMULATED = """
-version: 1
-site: {name: Home, timezone: America/Los_Angeles}
-gateway: {type: simulated, username: installer, firmware: "1.45.2"}
-tariff:
-  name: Flat
-  currency: USD
-  periods:
-    - {name: all_day, hours: "00:00-24:00", import: 0.2, export: 0.1}
-rules:
-  - {name: Always, during: [all_day], set: {mode: backup, reserve: 100}}
-default: {mode: self_consumption, reserve: 20}
-"""

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import run
+from commands import DRY_SITE, run
 
 from scheduler.cli import common
 from scheduler.store.lock import Lock
@@ -56,7 +56,7 @@ def test_a_directory_that_others_may_not_enter_is_one_sentence(
 ) -> None:
     """With DynamicUser= it is a link into a folder of root's: every command says so, and asks nothing of the gateway."""
     service.symlink_to(tmp_path / "private" / "tou-scheduler")
-    (tmp_path / "tou.yaml").write_text(DRY)
+    (tmp_path / "tou.yaml").write_text(DRY_SITE)
     words = {"status": (), "history": (), "inspect": ("status", "--config", "tou.yaml")}
 
     done = run(verb, *words.get(verb, ("--config", "tou.yaml")), cwd=tmp_path)
@@ -64,18 +64,3 @@ def test_a_directory_that_others_may_not_enter_is_one_sentence(
     assert (done.returncode, done.stdout) == (2, "")
     assert "run this with sudo, or name another folder with --state-dir" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-
-
-DRY = """
-version: 1
-site: {name: Home, timezone: America/Los_Angeles}
-gateway: {type: simulated, username: installer, firmware: "1.45.2"}
-tariff:
-  name: Flat
-  currency: USD
-  periods:
-    - {name: all_day, hours: "00:00-24:00", import: 0.2, export: 0.1}
-rules:
-  - {name: Always, during: [all_day], set: {mode: backup, reserve: 100}}
-default: {mode: self_consumption, reserve: 20}
-"""

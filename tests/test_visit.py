@@ -13,7 +13,7 @@ import httpx
 import pytest
 import typer
 from bench import Bench, bench
-from commands import INSTALLER, run
+from commands import DRY_SITE, INSTALLER, run
 from processes import PASSWORD, eventually, site, started
 
 from scheduler.app import patience
@@ -29,26 +29,12 @@ from scheduler.gateway import calls
 from scheduler.model.errors import BadCredentials, NotCapable, Throttled, Transient
 from scheduler.store.lock import VISIT, Held, Lock
 
-FLAT = """
-version: 1
-site: {name: Home, timezone: America/Los_Angeles}
-gateway: {type: simulated, username: installer, firmware: "1.45.2"}
-tariff:
-  name: Flat
-  currency: USD
-  periods:
-    - {name: all_day, hours: "00:00-24:00", import: 0.2, export: 0.1}
-rules:
-  - {name: Always, during: [all_day], set: {mode: backup, reserve: 100}}
-default: {mode: self_consumption, reserve: 20}
-"""
-
 
 @pytest.fixture
 def dry(tmp_path: Path) -> Configuration:
     """A configuration whose gateway is simulated, and lives as long as the visit."""
     file = tmp_path / "tou.yaml"
-    file.write_text(FLAT)
+    file.write_text(DRY_SITE)
     return load(file)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
-import signal
 import sys
 import textwrap
 from pathlib import Path
@@ -68,11 +66,9 @@ async def _examine(
 ) -> list[Finding]:
     """Until done, or until a signal calls it off: then the battery is put back into service first."""
     from scheduler.app.doctor import examine
+    from scheduler.daemon import process
 
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    return await examine(configuration, directory, tell=tell, stop=stop)
+    return await examine(configuration, directory, tell=tell, stop=process.told_to_stop())
 
 
 def document(findings: list[Finding]) -> dict[str, Any]:

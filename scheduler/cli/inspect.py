@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import json as jsonlib
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -181,12 +179,16 @@ async def _until_stopped(
     configuration: Configuration, directory: Path, calls: Sequence[Call], *, login: bool, whatever: bool
 ) -> Look:
     from scheduler.app.inspect import look
+    from scheduler.daemon import process
 
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
     return await look(
-        configuration, directory, calls, stop=stop, login=login, whatever=whatever, doubt=say_doubt
+        configuration,
+        directory,
+        calls,
+        stop=process.told_to_stop(),
+        login=login,
+        whatever=whatever,
+        doubt=say_doubt,
     )
 
 

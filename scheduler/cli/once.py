@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,11 +53,9 @@ def once(*, config: ConfigOption = None, state: StateOption = None, json: JsonOp
 async def _bring(configuration: Configuration, directory: Path) -> SwitchRecord:
     """Until done, or until a signal calls it off: then the battery is put back into service first."""
     from scheduler.app import once as bring
+    from scheduler.daemon import process
 
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    return await bring(configuration, directory, stop=stop)
+    return await bring(configuration, directory, stop=process.told_to_stop())
 
 
 def code_of(verdict: Verdict) -> Exit:

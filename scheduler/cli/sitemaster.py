@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -114,11 +112,11 @@ def _ask() -> None:
 async def _set(configuration: Configuration, directory: Path, action: Action) -> Outcome:
     """Until done, or until a signal calls it off: then a battery that our login stopped is put back first."""
     from scheduler.app.service import set_service
+    from scheduler.daemon import process
 
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    return await set_service(configuration, directory, wanted=_WANTED[action], stop=stop, doubt=say_doubt)
+    return await set_service(
+        configuration, directory, wanted=_WANTED[action], stop=process.told_to_stop(), doubt=say_doubt
+    )
 
 
 def _tell(action: Action, outcome: Outcome, *, as_json: bool) -> None:

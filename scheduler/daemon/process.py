@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import BoundedSemaphore, Thread
@@ -64,6 +65,14 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
     with asyncio.Runner() as runner:
         runner.get_loop().set_default_executor(Lookups())
         return runner.run(main)
+
+
+def told_to_stop() -> asyncio.Event:
+    """An event that is set once a signal asks this process to end. Made in the event loop that runs it."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 @contextlib.asynccontextmanager

@@ -6,7 +6,7 @@ gateway and what its readers reported; a path that only the gateway's own page u
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import quote, unquote
 
@@ -241,17 +241,5 @@ def find(name: str) -> Call | None:
         said = wanted.removeprefix(head)
         # Dots alone would lead elsewhere, half a character cannot be said in an address, and the slot is no name.
         if slot and wanted.startswith(head) and said.isprintable() and said.strip(".") and said != NAME:
-            return _named(call, said)
+            return replace(call, path=call.path.replace(NAME, quote(said, safe="")))
     return None
-
-
-def _named(call: Call, said: str) -> Call:
-    return Call(
-        step=call.step,
-        method=call.method,
-        path=call.path.replace(NAME, quote(said, safe="")),
-        about=call.about,
-        login_since=call.login_since,
-        since=call.since,
-        until=call.until,
-    )
