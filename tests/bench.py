@@ -128,6 +128,9 @@ class Bench:
     session: Session
     story: list[str]
     events: list[Event] = field(default_factory=list)
+    moments: NoNote = field(default_factory=NoNote)
+    ledger: Ledger = field(default_factory=Ledger)
+    note: NoNote = field(default_factory=NoNote)
 
     def procedure(self, desired: Setpoint, *, until: datetime | None = None) -> Procedure:
         """A switch to ``desired``, due now."""
@@ -142,7 +145,7 @@ class Bench:
         apply_scenario(self.device, sentence)
 
     def restart(self) -> None:
-        """Lose everything that lives in the process; the marks, the login ledger and the note live on disk."""
+        """Lose everything that lives in the process; the marks, the login ledger and the notes live on disk."""
         self.gateway = self._new_gateway()
         self.session = Session(self.gateway, self.clock, self.marks, self.events.append)
 
@@ -189,6 +192,8 @@ def bench(
         session=Session(gateway, clock, marks, events.append),
         story=story,
         events=events,
+        ledger=ledger,
+        note=note,
         _new_gateway=new_gateway,
     )
 

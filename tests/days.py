@@ -24,7 +24,12 @@ class Run:
     """A loop on a bench, without any alarm: all of them are dropped."""
 
     def __init__(
-        self, b: Bench, schedule: Schedule | None = None, *, on_drift: DriftPolicy = "yield"
+        self,
+        b: Bench,
+        schedule: Schedule | None = None,
+        *,
+        on_drift: DriftPolicy = "yield",
+        longest_install_s: float | None = None,
     ) -> None:
         self.bench = b
         self.reports: list[Status] = []
@@ -37,10 +42,12 @@ class Run:
             b.gateway,
             clock=b.clock,
             marks=b.marks,
+            note=b.moments,
             tell=b.events.append,
             arm=lambda alarms: self.armed.append(dict(alarms)),
             report=self.reports.append,
             jitter=lambda: 0.5,
+            longest_install_s=lambda: longest_install_s,
         )
 
     async def until(self, at: datetime) -> GatewayError | None:

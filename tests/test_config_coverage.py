@@ -160,6 +160,31 @@ def test_firmware_moment_in_the_dearest_hours_is_told(tmp_path: Path, at: str, w
     assert all("the dearest period" in warning.message for warning in warnings)
 
 
+@pytest.mark.parametrize("at", ["15:00", "30m before peak starts", "peak starts", "13:59, done_by: 14:01"])
+def test_a_check_of_the_path_may_lie_anywhere(tmp_path: Path, at: str) -> None:
+    """It takes seconds and the gateway is never gone for it, so no hour is too dear, and no deadline too near."""
+    path = tmp_path / "tou.yaml"
+    text = written(WHOLE_DAY, f"[{{name: R, do: check_path, at: {at}}}]")
+    peak = '  periods:\n    - {name: peak, hours: "14:00-20:00", days: weekdays, import: 9}'
+    path.write_text(text.replace("  periods:", peak), encoding="utf-8")
+    assert load(path, environ={}, secret_directories=[]).warnings == ()
+
+
+@pytest.mark.parametrize(("done_by", "warned"), [("07:40", True), ("07:41", False)])
+def test_time_for_an_install_without_its_check_is_too_little(
+    tmp_path: Path,
+    done_by: str,
+    warned: bool,  # noqa: FBT001 - a table
+) -> None:
+    """25 minutes are the install's alone: the warning says that the check before it takes some, too."""
+    path = tmp_path / "tou.yaml"
+    rules = f"[{{name: R, do: check_firmware, install: true, at: 07:15, done_by: {done_by}}}]"
+    path.write_text(written(WHOLE_DAY, rules), encoding="utf-8")
+    hints = [warning.hint for warning in load(path, environ={}, secret_directories=[]).warnings]
+    assert bool(hints) is warned
+    assert all("the check before it takes some as well" in str(hint) for hint in hints)
+
+
 def test_flat_tariff_has_no_dearest_hours(tmp_path: Path) -> None:
     """Where every hour costs the same, any moment is as good as another."""
     path = tmp_path / "tou.yaml"

@@ -243,6 +243,23 @@ def test_moment_with_everything(tmp_path: Path) -> None:
     )
 
 
+def test_a_check_of_the_path_with_everything(tmp_path: Path) -> None:
+    """A check of the path takes the keys of every moment, and never installs."""
+    rule = rule_of(
+        tmp_path, "do: check_path\nat: 05:00\nhours: 04:00-06:00\ndone_by: 05:30\nif: {grid: islanded}"
+    )
+    assert rule == MomentRule(
+        name="R",
+        line=10,
+        at=ClockTime(300),
+        do="check_path",
+        when=When(hours=(Hours(240, 360),)),
+        install=False,
+        done_by=ClockTime(330),
+        condition=Condition(grid=Grid.ISLANDED),
+    )
+
+
 @pytest.mark.parametrize(
     ("host", "expected"),
     [

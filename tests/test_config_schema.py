@@ -24,8 +24,8 @@ BAD = HERE / "bad_configs"
 SEEN_BY_SHAPE = [
     "at_clock", "days_unknown", "gateway_firmware_local", "gateway_firmware_unknown", "gateway_host_missing",
     "if_empty", "set_empty", "too_many_seasons", "hours_of_people", "prices_with_signs", "mode_of_the_app",
-    "do_unknown", "duration_number", "durations", "gateway_type", "holidays_observance",
-    "hours_spelling", "if_unknown", "lists_and_mappings", "missing_keys", "misspelt_required_key", "mode_scheduler",
+    "do_unknown", "do_unknown_far", "duration_number", "durations", "gateway_type", "holidays_observance",
+    "hours_spelling", "if_unknown", "install_on_check_path", "lists_and_mappings", "missing_keys", "misspelt_required_key", "mode_scheduler",
     "mode_unknown", "moment_keys_on_window", "moment_without_at", "names_with_spaces", "neither_set_nor_do",
     "nothing_given", "on_drift_unknown", "password_in_file", "periods_empty", "reserve_range", "rules_not_a_list",
     "seasons", "set_and_do", "unknown_keys", "version_text", "version_unknown", "window_keys_on_moment",
@@ -94,6 +94,7 @@ def test_editor_is_never_stricter_than_the_program() -> None:
         (("rules", 0, "if"), {"grid": "islanded"}),
         (("rules", 2, "at"), "7:15"),
         (("rules", 2, "at"), "off_peak starts"),
+        (("rules", 2), {"name": "Path", "at": "off_peak starts", "do": "check_path", "done_by": "21:00"}),
         (("gateway", "host"), "[fe80::1]:443"),
         (("verify_every",), "90s"),
     ],

@@ -28,16 +28,17 @@ def test_the_demo_shows_the_day_of_the_readme_and_exits_0(tmp_path: Path) -> Non
 
     assert (code, errors) == (0, "")
     assert "check_firmware: up_to_date" in shown
-    for due, asked in (
-        ("07:55", "self_consumption, reserve 5 % shown = 9.75 % raw"),
-        ("22:05", "backup, reserve 100 % shown = 100 % raw"),
+    # Ten milliseconds of a busy machine are most of a minute there: a switch of 07:55 may come after eight.
+    for due, hours, asked in (
+        ("07:55", "0[78]", "self_consumption, reserve 5 % shown = 9.75 % raw"),
+        ("22:05", "22", "backup, reserve 100 % shown = 100 % raw"),
     ):
         told = shown[shown.rindex(f"switch due at {due}") :]
         assert re.search(rf"asked +{re.escape(asked)}\n +read back +{re.escape(asked)}\n", told)
         assert re.search(r"took +\d+ ms for 4 exchanges, 1 attempt", told)
         assert re.search(r"verdict +verified: the gateway reads back", told)
         assert re.search(
-            rf"^  \w+ {due}  (verified|effective) .*, obeyed since {due[:2]}:", shown, re.MULTILINE
+            rf"^  \w+ {due}  (verified|effective) .*, obeyed since {hours}:", shown, re.MULTILINE
         )
 
 
@@ -78,6 +79,7 @@ def test_a_moment_that_never_happens_is_told(tmp_path: Path, monkeypatch: pytest
         """A loop that forgets its moments."""
 
     monkeypatch.setattr(Errands, "attend", nothing)
+    monkeypatch.setattr(Errands, "settle", lambda *_: None)
     monkeypatch.chdir(tmp_path)
 
     result = CliRunner().invoke(build(), ["demo", "--config", str(CONFIG), "--hours", "2"])

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from bench import Bench, bench
+from bench import LOS_ANGELES, Bench, Marks, bench
 from clockwork import VirtualClock
 
+from scheduler.control.diary import CURRENT, Diary
 from scheduler.control.errands import Errands
-from scheduler.control.firmware import POLL_S, Check, Outcome, advance, conclude
+from scheduler.control.firmware import POLL_S, Check, Outcome, Phase, at_work, conclude, resumed
+from scheduler.control.install import Standing, longest_install_s, must_be_over, obstacle, opportunity
 from scheduler.control.session import Session
-from scheduler.model.errors import NotCapable, Standstill, Transient
+from scheduler.control.state import State
+from scheduler.control.upkeep import Upkeep
+from scheduler.model.errors import NotCapable, NotOffered, Standstill, Transient
 from scheduler.model.events import Event, MomentEnded, MomentStarted
-from scheduler.model.reading import Grid, Live, UpdateStatus
+from scheduler.model.reading import Grid, Identity, Live, UpdateStatus
 from scheduler.model.setpoint import Setpoint
 from scheduler.model.timeline import Claim, Condition, Moment, Segment, Timeline
 
@@ -42,18 +46,193 @@ NONACTIONABLE = ("nonactionable",)
 )
 def test_an_updater_at_rest_means(state: str, status: tuple[str, ...], outcome: Outcome) -> None:
     """`nonactionable` means nothing to install whatever the state's name; a state nobody knows is not guessed at."""
-    said, message = conclude(UpdateStatus(state=state, status=status), install=False)
+    said, message = conclude(UpdateStatus(state=state, status=status))
 
     assert said is outcome
     assert state in message, "the gateway's own word is part of what a person is told"
 
 
-@pytest.mark.parametrize("install", [True, False])
-def test_an_install_that_is_not_done_is_said(install: bool) -> None:  # noqa: FBT001 - a table
-    """Who asked for an install learns that the update only waits."""
-    _, message = conclude(UpdateStatus(state="/update_staged", status=()), install=install)
+AT_REST = UpdateStatus(state="/update_succeeded", status=NONACTIONABLE, last_status_ms=1_000)
 
-    assert ("does not install it" in message) is install
+
+@pytest.mark.parametrize(
+    ("status", "before", "asked_s", "expected"),
+    [
+        (UpdateStatus(state="/clear_update_status", status=()), None, 600, True),
+        (UpdateStatus(state="/download", status=()), None, 600, True),
+        (UpdateStatus(state="/update_downloaded", status=()), None, 600, True),
+        (UpdateStatus(state="/update_staged", status=()), None, 0, False),
+        (UpdateStatus(state="/update_failed", status=NONACTIONABLE), None, 10, False),
+        (AT_REST, AT_REST, 10, True),
+        (AT_REST, AT_REST, 60, False),
+        (
+            UpdateStatus(state="/update_succeeded", status=NONACTIONABLE, last_status_ms=2_000),
+            AT_REST,
+            10,
+            False,
+        ),
+        (UpdateStatus(state="/update_unknown", status=()), None, 10, True),
+        (UpdateStatus(state="/update_unknown", status=()), None, 120, False),
+        (UpdateStatus(state="/update_unknown", status=NONACTIONABLE), None, 10, False),
+    ],
+)
+def test_an_updater_is_looked_at_again(
+    status: UpdateStatus,
+    before: UpdateStatus | None,
+    asked_s: int,
+    expected: bool,  # noqa: FBT001 - a table
+) -> None:
+    """While it works, while its answer is the one from before the question, and for a while where it rests in unknown."""
+    assert at_work(status, before=before, asked=timedelta(seconds=asked_s)) is expected
+
+
+def test_a_check_outlasts_us() -> None:
+    """What is noted of a moment under way is read back as the same moment in the same phase."""
+    check = Check(
+        moment=moment(install=True, done_by=DUE + 40 * MINUTE),
+        deadline=DUE + 40 * MINUTE,
+        phase=Phase.INSTALL,
+        since=DUE + MINUTE,
+        until=DUE + 30 * MINUTE,
+        accepted=True,
+        before=Identity(firmware="1.45.2", start_time="2026-07-01 05:30:00 -0700"),
+    )
+
+    assert resumed(check.document()) == replace(check, resumed=True)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{}, {"moment": None}, {"phase": "juggling"}, {"deadline": "soon"}, {"deadline": "2026-07-01T14:15:00"}],
+)
+def test_a_note_that_cannot_be_read_is_no_moment(damage: dict[str, Any]) -> None:
+    """A damaged note of a moment costs that moment and ends nothing."""
+    noted = Check(moment=moment(), deadline=DUE).document()
+
+    assert resumed(noted | damage if damage else {}) is None
+
+
+def day_of_prices(*prices: tuple[int, float | None]) -> Timeline:
+    """Segments from `DUE` on, each so many minutes long at a price."""
+    segments, at = [], DUE
+    for minutes, price in prices:
+        claims = (Claim(name="default", line=1, setpoint=BACKUP),)
+        end = at + minutes * MINUTE
+        segments.append(
+            Segment(start=at, end=end, period=None, import_price=price, export_price=None, claims=claims)
+        )
+        at = end
+    return Timeline(tuple(segments))
+
+
+def stands(fine: Timeline, **given: Any) -> Standing:
+    """A loop that knows that all is well."""
+    known: dict[str, Any] = {
+        "fine": fine,
+        "segments": fine.merged().segments,
+        "desired": BACKUP,
+        "proven": True,
+    }
+    return Standing(**known | {"zone": LOS_ANGELES} | given)
+
+
+FLAT = ((24 * 60, 0.28),)
+
+
+@pytest.mark.parametrize(
+    ("prices", "deadline_min", "longest_s", "reason"),
+    [
+        (FLAT, 25, None, None),
+        (FLAT, 24, None, "it must be over in 24 minutes, and an install is given 25"),
+        (FLAT, 45, 30 * 60, None),
+        (FLAT, 44, 30 * 60, "it must be over in 44 minutes, and an install is given 45"),
+        (FLAT, 25, 60, None),
+        (((40, 0.13), (600, 0.45)), 600, None, None),
+        (((39, 0.13), (600, 0.45)), 600, None, "the dearest hours are near in 24 minutes"),
+        (((600, 0.45), (600, 0.13)), 600, None, "the dearest hours are near in 0 minutes"),
+        (((600, None),), 600, None, None),
+        (((30, 0.13), (600, 0.28)), 600, None, "the dearest hours are near in 15 minutes"),
+    ],
+    ids=[
+        "fits",
+        "a minute short",
+        "learned",
+        "learned, short",
+        "never less",
+        "clear of the peak",
+        "near the peak",
+        "in the peak",
+        "no prices",
+        "dearer is dearest",
+    ],
+)
+def test_an_install_begins_only_if_it_will_be_over(
+    prices: tuple[tuple[int, float | None], ...],
+    deadline_min: int,
+    longest_s: float | None,
+    reason: str | None,
+) -> None:
+    """By `done_by`, with 25 minutes or the longest seen and a half, and a quarter of an hour before the dearest hours."""
+    standing = stands(day_of_prices(*prices), longest_s=lambda: longest_s)
+
+    found = obstacle(DUE, DUE + deadline_min * MINUTE, standing)
+
+    assert (None if found is None else found.reason[: len(reason or "")]) == reason
+
+
+def test_an_install_is_over_before_another_setpoint_is_due() -> None:
+    """Whatever `done_by` allows: a gateway that is gone switches nothing."""
+    fine = day_of_prices((20, 0.2), (600, 0.2))
+    by_day = replace(
+        fine.segments[1], claims=(Claim(name="d", line=1, setpoint=Setpoint(mode="self_consumption")),)
+    )
+    standing = stands(Timeline((fine.segments[0], by_day)))
+
+    assert must_be_over(DUE, DUE + 600 * MINUTE, standing) == (DUE + 20 * MINUTE, "another setpoint is due")
+    assert obstacle(DUE, DUE + 600 * MINUTE, standing) is not None
+
+
+def test_an_unproven_setpoint_is_waited_for() -> None:
+    """While the battery is not proven to be where the plan wants it nothing is installed, and that may yet change."""
+    found = obstacle(DUE, DUE + 60 * MINUTE, stands(day_of_prices(*FLAT), proven=False))
+
+    assert found is not None
+    assert not found.lasting
+
+
+def test_the_best_time_is_the_cheapest_that_is_long_enough() -> None:
+    """What waits can be installed in the cheapest stretch of the coming day; the dearest is never offered."""
+    fine = day_of_prices((60, 0.28), (20, 0.1), (120, 0.13), (600, 0.45))
+
+    # The cheapest stretch is shorter than an install, and the one after it ends a quarter of an hour before the peak.
+    assert opportunity(DUE, stands(fine)) == (
+        "it could begin from Wednesday 2026-07-01 08:35 to Wednesday 2026-07-01 09:55"
+    )
+    assert (
+        opportunity(DUE, stands(day_of_prices((20, 0.1), (600, 0.45)))) == "the coming day has no time for it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([], None),
+        ([{"event": "firmware", "before": "1", "after": "1", "took_s": 900.0}], None),
+        ([{"event": "firmware", "before": "1", "after": "2", "took_s": None}], None),
+        ([{"event": "firmware", "before": "1", "after": "2"}], None),
+        (
+            [{"before": "1", "after": "2", "took_s": 900.0}, {"before": "2", "after": "3", "took_s": 90}],
+            900.0,
+        ),
+        ([{"before": "1", "after": "2", "took_s": 90000.0}, {"before": "2", "after": "3", "took_s": 90}], 90),
+        ([{"event": "stood_still", "took_s": 5000.0}], None),
+    ],
+)
+def test_the_longest_install_is_learned_from_the_journal(
+    events: list[dict[str, Any]], expected: float | None
+) -> None:
+    """Restarts that brought another version count, up to two hours; what an older version wrote is no error."""
+    assert longest_install_s(events) == expected
 
 
 @dataclass
@@ -91,74 +270,86 @@ def moment(**given: Any) -> Moment:
     return Moment(at=DUE, do="check_firmware", rule="Firmware", line=1, **given)
 
 
-async def step(check: Check, updater: Any, now_s: float = 0.0, now: datetime = DUE) -> Check:
+async def step(check: Check, updater: Any, clock: VirtualClock) -> Check:
     """One step of a check."""
-    session = Session(updater, VirtualClock(now), set(), lambda _: None)  # type: ignore[arg-type]
-    return await advance(check, gateway=updater, session=session, now=now, now_s=now_s)
+    session = Session(updater, clock, Marks([]), lambda _: None)
+    upkeep = Upkeep(updater, session, clock, marks=Marks([]), tell=lambda _: None, keep=lambda _: None)
+    return await upkeep.step(check, stands(timeline()))
 
 
 async def test_a_check_asks_once_and_looks_until_the_updater_rests() -> None:
-    """One question, then a look each ten seconds, one step a call."""
+    """A look before the question, the question, then a look each ten seconds, one step a call."""
     updater = Updater(
         looks=[
+            UpdateStatus(state="/update_failed", status=NONACTIONABLE),
             working("/clear_update_status"),
             working("/download"),
             working("/update_downloaded"),
             UpdateStatus(state="/update_failed", status=NONACTIONABLE),
         ]
     )
+    clock = VirtualClock(DUE)
     check = Check(moment=moment(), deadline=DUE + 30 * MINUTE)
     looks_s = []
     while check.outcome is None:
         looks_s.append(check.look_s)
-        check = await step(check, updater, now_s=check.look_s)
+        clock.passed_s = check.look_s
+        check = await step(check, updater, clock)
 
-    assert updater.calls == ["ask", "look", "look", "look", "look"]
+    assert updater.calls == ["look", "ask", "look", "look", "look", "look"]
     assert looks_s == [0, POLL_S, 2 * POLL_S, 3 * POLL_S, 4 * POLL_S]
     assert check.outcome is Outcome.UP_TO_DATE
 
 
-async def test_a_firmware_without_the_call_is_said_and_not_tried_again() -> None:
-    """Where the gateway has no such call, the moment is over and carries the remedy in words."""
-    updater = Updater(asked=[NotCapable("no such call", remedy="look in the app")])
+async def test_what_is_staged_is_not_asked_for_again() -> None:
+    """A question could take away what lies ready."""
+    updater = Updater(looks=[UpdateStatus(state="/update_staged", status=())])
 
-    check = await step(Check(moment=moment(), deadline=DUE + MINUTE), updater)
+    check = await step(Check(moment=moment(), deadline=DUE + MINUTE), updater, VirtualClock(DUE))
 
-    assert (check.outcome, check.message) == (Outcome.NOT_AVAILABLE, "no such call; look in the app")
+    assert (updater.calls, check.phase) == (["look"], Phase.POLL)
 
 
-async def test_a_refusal_ends_the_check() -> None:
-    """What a person must mend is not waited for inside a check."""
-    updater = Updater(asked=[Standstill("the battery is stopped", remedy="start it")])
+async def test_where_no_question_can_be_asked_the_updater_is_looked_at_all_the_same() -> None:
+    """A firmware without the call may still find an update by itself."""
+    rest = UpdateStatus(state="/update_failed", status=NONACTIONABLE)
+    updater = Updater(asked=[NotOffered("no such call", remedy="none")], looks=[rest, rest])
+    clock = VirtualClock(DUE)
 
-    check = await step(Check(moment=moment(), deadline=DUE + MINUTE), updater)
+    check = await step(Check(moment=moment(), deadline=DUE + MINUTE), updater, clock)
+    check = await step(check, updater, clock)
 
-    assert (check.outcome, check.message) == (Outcome.FAILED, "the battery is stopped; start it")
+    assert check.outcome is Outcome.UP_TO_DATE
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (NotCapable("not for this role", remedy="look in the app"), Outcome.NOT_AVAILABLE),
+        (Standstill("the battery is stopped", remedy="start it"), Outcome.FAILED),
+    ],
+)
+async def test_a_refusal_ends_the_check(error: Exception, outcome: Outcome) -> None:
+    """What a person must mend is not waited for inside a check, and the remedy is part of what is said."""
+    check = await step(
+        Check(moment=moment(), deadline=DUE + MINUTE), Updater(looks=[error]), VirtualClock(DUE)
+    )
+
+    assert (check.outcome, check.message) == (outcome, str(error))
 
 
 @pytest.mark.parametrize(
     "updater",
-    [Updater(asked=[Transient("no answer"), None]), Updater(looks=[Transient("no answer")])],
+    [
+        Updater(looks=[working()], asked=[Transient("no answer")]),
+        Updater(looks=[Transient("no answer")]),
+    ],
     ids=["asking", "looking"],
 )
-async def test_a_transient_failure_leaves_the_check_as_it_was(updater: Updater) -> None:
-    """The loop pauses and the same step is tried again: nothing is asked twice that was answered once."""
-    check = Check(moment=moment(), deadline=DUE + MINUTE, asked=bool(updater.looks))
-
+async def test_a_transient_failure_passes_through(updater: Updater) -> None:
+    """The loop pauses and the same step is tried again."""
     with pytest.raises(Transient):
-        await step(check, updater)
-
-    assert check.asked is (updater.calls == ["look"])
-
-
-async def test_a_check_is_over_at_its_deadline() -> None:
-    """At the deadline the gateway is not asked any more, so that nothing of ours is under way when power gets dear."""
-    updater = Updater(looks=[working()])
-
-    check = await step(Check(moment=moment(), deadline=DUE, asked=True), updater, now=DUE)
-
-    assert check.outcome is Outcome.UNFINISHED
-    assert updater.calls == []
+        await step(Check(moment=moment(), deadline=DUE + MINUTE), updater, VirtualClock(DUE))
 
 
 # From here on through the real client, against the simulated gateway.
@@ -177,6 +368,9 @@ def timeline(*moments: Moment) -> Timeline:
     return Timeline((day,), moments)
 
 
+BACKUP = Setpoint(mode="backup")
+
+
 async def half_full() -> Live:
     """What an `if` sees."""
     return Live(charge_percent=50, grid=Grid.CONNECTED)
@@ -188,11 +382,13 @@ class Day:
 
     b: Bench
     errands: Errands
+    state: State
 
     async def attend(self, plan: Timeline, *, until: datetime) -> None:
         """Attend every second until an instant."""
         while self.b.clock.now() < until:
-            await self.errands.attend(plan, half_full)
+            self.errands.settle(plan, self.state)
+            await self.errands.attend(plan, stands(plan, desired=Setpoint()), half_full)
             await self.b.clock.sleep(1)
 
     @property
@@ -215,7 +411,10 @@ class Day:
 def _day_from() -> Callable[[datetime], Day]:
     def day_from(start: datetime) -> Day:
         b = bench(start)
-        return Day(b, Errands(b.gateway, b.session, b.clock, b.events.append))
+        errands = Errands(
+            b.gateway, b.session, b.clock, marks=b.marks, tell=b.events.append, diary=Diary(b.moments)
+        )
+        return Day(b, errands, State(started=start, boundary=start))
 
     return day_from
 
@@ -234,16 +433,19 @@ async def test_a_moment_is_done_at_its_time_and_once(day_from: Callable[[datetim
     assert [type(event) for event in day.told] == [MomentStarted, MomentEnded]
     assert day.told[0].at == DUE
     assert day.errands.look_s is None
+    assert CURRENT not in day.b.moments.load()
 
 
 async def test_a_waiting_update_is_told(day_from: Callable[[datetime], Day]) -> None:
-    """The updater is followed through its download, and what it found is said."""
+    """The updater is followed through its download, what it found is said, and when it could be installed."""
     day = day_from(DUE)
     day.b.scenario("has an update")
 
-    await day.attend(timeline(moment(install=True)), until=DUE + 10 * MINUTE)
+    await day.attend(timeline(moment()), until=DUE + 10 * MINUTE)
 
     assert day.outcomes == ["update_waiting"]
+    assert "it could begin from Wednesday 2026-07-01 07:18" in day.told[-1].message  # type: ignore[attr-defined]
+    assert day.b.moments.load()["waiting"]["firmware"] == "1.45.2"
 
 
 async def test_a_gateway_that_stays_away_ends_the_moment_in_time(
@@ -252,16 +454,11 @@ async def test_a_gateway_that_stays_away_ends_the_moment_in_time(
     """A moment whose gateway never answers is over at `done_by`, and says so."""
     day = day_from(DUE)
     day.b.scenario("offline for 3 hours")
-    plan = timeline(moment(done_by=DUE + 10 * MINUTE))
 
-    while not day.outcomes:
-        try:
-            await day.errands.attend(plan, half_full)
-        except Transient:
-            assert day.b.clock.now() < DUE + 10 * MINUTE
-        await day.b.clock.sleep(20)
+    await day.attend(timeline(moment(done_by=DUE + 10 * MINUTE)), until=DUE + 11 * MINUTE)
 
     assert day.outcomes == ["unfinished"]
+    assert day.told[-1].at == DUE + 10 * MINUTE
 
 
 async def test_after_a_restart_a_moment_is_still_done_in_its_time(

@@ -82,13 +82,60 @@ TABLE: list[tuple[Event, str, str, dict[str, Any]]] = [
         events.MomentEnded(at=AT, outcome="up_to_date", **MOMENT, **WORDS),
         "moment_ended",
         "info",
-        MOMENT_LINE | {"outcome": "up_to_date"} | WORDS,
+        MOMENT_LINE | {"outcome": "up_to_date", "alert": False} | WORDS,
+    ),
+    (
+        events.MomentEnded(at=AT, outcome="unfinished", alert=True, **MOMENT, **WORDS),
+        "moment_ended",
+        "error",
+        MOMENT_LINE | {"outcome": "unfinished", "alert": True} | WORDS,
+    ),
+    (events.PathChecked(at=AT, is_open=True, **WORDS), "path", "info", {"is_open": True} | WORDS),
+    (events.PathChecked(at=AT, is_open=False, **WORDS), "path", "error", {"is_open": False} | WORDS),
+    (
+        events.InstallStarted(at=AT, rule="Firmware", before="1.45.2", done_by=AT, **WORDS),
+        "install_started",
+        "info",
+        {"rule": "Firmware", "before": "1.45.2", "done_by": LOCAL} | WORDS,
     ),
     (
         events.FirmwareChanged(at=AT, before="1.45.2", after="1.50.1", **WORDS),
         "firmware",
         "warning",
-        {"before": "1.45.2", "after": "1.50.1"} | WORDS,
+        {"before": "1.45.2", "after": "1.50.1", "by_us": False, "took_s": None} | WORDS,
+    ),
+    (
+        events.FirmwareChanged(at=AT, before="1.45.2", after="1.50.1", by_us=True, took_s=132.5, **WORDS),
+        "firmware",
+        "warning",
+        {"before": "1.45.2", "after": "1.50.1", "by_us": True, "took_s": 132.5} | WORDS,
+    ),
+    (
+        events.StoodStill(
+            at=AT,
+            since=AT,
+            until=AT,
+            at_least_s=97.5,
+            at_most_s=442.5,
+            boundary=AT,
+            lost_wh=184.4,
+            cost=0.083,
+            currency="USD",
+            **WORDS,
+        ),
+        "stood_still",
+        "warning",
+        {
+            "since": LOCAL,
+            "until": LOCAL,
+            "at_least_s": 97.5,
+            "at_most_s": 442.5,
+            "boundary": LOCAL,
+            "lost_wh": 184.4,
+            "cost": 0.083,
+            "currency": "USD",
+        }
+        | WORDS,
     ),
     (events.GatewayLost(at=AT, **WORDS), "gateway_lost", "warning", WORDS),
     (events.GatewayBack(at=AT, **WORDS), "gateway_back", "info", WORDS),
@@ -389,7 +436,7 @@ def test_the_narrator_has_a_sentence_for_every_event() -> None:
 
     assert not any("{" in sentence or "datetime" in sentence for sentence in told), told
     assert [t.record.verdict for t in narrator.switches] == [Verdict.EFFECTIVE]
-    assert [moment.outcome for moment in narrator.moments] == ["up_to_date"]
+    assert [moment.outcome for moment in narrator.moments] == ["up_to_date", "unfinished"]
 
 
 @pytest.mark.parametrize(

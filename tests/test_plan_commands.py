@@ -70,6 +70,26 @@ def test_a_day_for_people(file: Path) -> None:
     ]
 
 
+def test_a_check_of_the_path_is_in_the_plan(file: Path) -> None:
+    """Table, JSON and explanation show a check of the path as they show every moment, under its own word."""
+    moment = "  - {name: Path, at: 1h before off_peak starts, do: check_path, done_by: 07:30, if: {grid: connected}}\n"
+    file.write_text(FILE.replace("default:", f"{moment}default:"))
+    words = ("--config", file, "--from", "2026-07-01", "--days", "1")
+
+    table = run("plan", *words).stdout
+    document = json.loads(run("plan", *words, "--json").stdout)
+    explained = run("explain", "--config", file, "--at", "2026-07-01T06:00").stdout
+
+    assert "07:00 check_path, if grid connected, done by 07:30 Path (line 17)" in " ".join(table.split())
+    assert document["moments"][0] == {
+        "at": "2026-07-01T07:00:00-07:00",
+        "do": "check_path",
+        "rule": "Path",
+        "line": 17,
+    }
+    assert "Wednesday 2026-07-01 07:00: check_path, if grid connected, done by 07:30" in explained
+
+
 def test_a_day_on_a_terminal(file: Path) -> None:
     """On a terminal the table has colours, and a rule's name is shown as it is, brackets and all."""
     program = [sys.executable, "-c", "from scheduler.cli import main; main()"]

@@ -12,7 +12,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from processes import ROOT, environment
+from processes import ROOT, command, environment
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = [
@@ -23,6 +23,7 @@ ELSEWHERE = {
     '.venv/bin/tou-scheduler demo --scenario "ignores writes" || echo "the demo says so, and exits with $?"': (
         "test_the_demo_says_when_the_gateway_is_broken_and_does_not_exit_0"
     ),
+    ".venv/bin/tou-scheduler demo --compare": "test_the_moment_keeps_the_install_out_of_the_peak",
 }
 """Commands that another test runs, because they take long; and its name."""
 
@@ -92,3 +93,16 @@ def test_the_readme_shows_every_command() -> None:
     verbs = set(re.findall(r"^  ([a-z]+)  ", known[known.index("Commands:") :], re.MULTILINE))
 
     assert verbs == shown
+
+
+def test_the_rule_that_the_readme_shows_can_be_used(tmp_path: Path) -> None:
+    """A rule shown for copying, put into the shipped file, is a valid file whose plan has that moment."""
+    (rule,) = re.findall(r"```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    shipped = (ROOT / "config" / "tou.yaml").read_text()
+    file = tmp_path / "tou.yaml"
+    file.write_text(shipped.replace("\ndefault:", f"\n{rule}\ndefault:", 1))
+
+    done = command("plan", "--from", "2026-07-01", "--days", "1", "--config", str(file), cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"13:00 +check_path.*Rehearse before the peak", done.stdout), done.stdout

@@ -15,6 +15,7 @@ from clockwork import VirtualClock
 
 from scheduler.control.agenda import Policy
 from scheduler.control.loop import Loop
+from scheduler.gateway.note import NoNote
 from scheduler.model.errors import NotCapable, Throttled
 from scheduler.model.events import Event, MomentEnded, Switched
 from scheduler.model.evidence import Step, SwitchRecord, Verdict
@@ -106,7 +107,11 @@ class Cloud:
 
     async def update_status(self) -> UpdateStatus:
         """There is no such call."""
-        raise AssertionError("asked for the status of a check that was never begun")
+        raise NotCapable("this service has no firmware call", remedy="nothing to do")
+
+    async def install_update(self) -> None:
+        """A cloud installs nothing."""
+        raise NotCapable("no such call", remedy="use the app")
 
     def exchanges(self) -> tuple[Step, ...]:
         """The exchanges since last asked."""
@@ -133,6 +138,7 @@ class Day:
             self.cloud,
             clock=self.clock,
             marks=Marks([]),
+            note=NoNote(),
             tell=self.events.append,
             arm=lambda _: None,
             report=self.reports.append,
@@ -151,14 +157,17 @@ class Day:
 
 
 async def test_the_loop_drives_another_kind_without_knowing_it() -> None:
-    """A whole day: the boundaries are switched and verified by read-backs that take 40 s, with one write each."""
+    """A whole day: the boundaries are switched and verified by read-backs that take 40 s, with one write each.
+
+    The second write is the rehearsal before the day, of what is set already.
+    """
     day = Day(local("06:30"))
 
     await day.until(local("22:30"))
 
     assert [r.desired for r in day.records] == [BY_NIGHT, BY_DAY, BY_NIGHT]
     assert {r.verdict for r in day.records} == {Verdict.VERIFIED}
-    assert day.cloud.writes == [BY_NIGHT, BY_DAY, BY_NIGHT]
+    assert day.cloud.writes == [BY_NIGHT, BY_NIGHT, BY_DAY, BY_NIGHT]
 
 
 async def test_a_kind_without_a_firmware_call_says_so_at_the_moment() -> None:

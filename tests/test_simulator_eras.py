@@ -386,7 +386,7 @@ async def test_the_updater_rests_where_its_firmware_rests_and_walks_on(era: str)
     assert (resting["state"], resting["info"]) == (RESTING[era], {"status": ["nonactionable"]})
     assert resting.get("version", device.firmware) == device.firmware
     assert resting.get("last_status_time", resting["current_time"]) == resting["current_time"]
-    device.updater.check(START)
+    device.updater.check(START, device.mischief)
     checking = (await ask(device, "GET system/update/status", Role.CUSTOMER)).json()
     assert (checking["state"], checking["info"]) == ("/clear_update_status", {"status": []})
     assert device.updater.state(START + timedelta(minutes=1)) == "/update_failed"

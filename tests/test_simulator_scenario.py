@@ -125,13 +125,17 @@ HABITS = {
     "offline": lambda device: device.offline,
     "the grid fails": lambda device: device.obeyed.grid is Grid.ISLANDED,
     "a grid fault appears": lambda device: device.grid_faults != [],
+    "checks fail": lambda device: device.now() < (device.mischief.checks_fail_until or START),
 }
 """Whether a habit is there, by the sentence that begins it."""
 
+DURATIONS = {"a check lasts", "a download lasts", "an install lasts", "an install begins late"}
+"""Sentences that say how long something takes, and end with nothing: `test_simulator_updates.py` tries them."""
+
 
 def test_every_habit_that_may_last_is_tried() -> None:
-    """The table above holds every sentence that takes a duration and is no trouble of single answers."""
-    assert set(HABITS) | {"one step late"} == {
+    """The table above holds every sentence that lasts and is no trouble of single answers."""
+    assert set(HABITS) | DURATIONS | {"one step late"} == {
         words
         for words, sentence in SENTENCES.items()
         if "for" in sentence.takes and "to" not in sentence.takes
@@ -334,7 +338,7 @@ def test_refuses_the_wizard(stage: Stage) -> None:
 
 def walk(stage: Stage) -> list[tuple[int, str, tuple[str, ...]]]:
     """What the updater says in the five minutes after a check: second, state and words of each change."""
-    stage.device.updater.check(stage.time)
+    stage.device.updater.check(stage.time, stage.device.mischief)
     seen: list[tuple[int, str, tuple[str, ...]]] = []
     for second in range(0, 300, 5):
         now = stage.time + timedelta(seconds=second)
@@ -367,7 +371,7 @@ def test_an_install_takes_the_gateway_away_for_two_minutes(stage: Stage) -> None
     token, _ = stage.device.login("customer", "56789", stop_under_load=False)
     apply_scenario(stage.device, "has an update")
     walk(stage)
-    stage.device.install()
+    stage.device.restarts.install()
     assert stage.device.offline
     assert not stage.device.obeyed.running
     device = stage.after(minutes=2)
@@ -443,7 +447,7 @@ def test_a_grid_fault_appears_and_clears(stage: Stage) -> None:
 
 def test_nothing_staged_nothing_installed(stage: Stage) -> None:
     """An install without a staged update changes nothing."""
-    stage.device.install()
+    stage.device.restarts.install()
     assert not stage.device.offline
     assert stage.after(minutes=3).firmware == "1.45.2"
 

@@ -17,6 +17,7 @@ from scheduler.config.configuration import Configuration
 from scheduler.config.load import load
 from scheduler.config.problems import ConfigurationError
 from scheduler.config.settings import secret_files
+from scheduler.control.install import longest_install_s
 from scheduler.control.loop import Loop
 from scheduler.daemon.clock import AlarmClock
 from scheduler.daemon.engine import Engine
@@ -94,7 +95,9 @@ class Daemon:
                     gateway,
                     clock=self._clock,
                     marks=memory.marker,
+                    note=memory.moments,
                     tell=memory.tell,
+                    longest_install_s=lambda: longest_install_s(memory.events()),
                     arm=self._engine(stack).arm,
                     report=StatusFile(memory.write_status, self.zone).report,
                 )

@@ -14,6 +14,7 @@ from scheduler.cli.common import Exit, say, say_all
 from scheduler.cli.demo import demo
 from scheduler.cli.doctor import doctor
 from scheduler.cli.explain import explain
+from scheduler.cli.firmware import firmware
 from scheduler.cli.history import history
 from scheduler.cli.inspect import inspect
 from scheduler.cli.once import once
@@ -35,6 +36,7 @@ VERBS = (
     once,
     status,
     history,
+    firmware,
     trust,
     doctor,
     inspect,

@@ -36,7 +36,10 @@ YEARS = range(2000, 2100)
 
 LATEST_DEADLINE = timedelta(hours=12)
 INSTALL_TIME = timedelta(minutes=25)
-"""What an installation is given: none is begun that may not be over by ``done_by``."""
+"""What an installation is given: none is begun that may not be over by ``done_by``. The check before it comes on top."""
+
+INSTALLS = "check_firmware"
+"""The only deed for which the gateway may be gone; a check of the path takes seconds and may lie anywhere."""
 
 TAKES = timedelta(minutes=30)
 """How long the gateway may be busy with a moment that has no ``done_by``."""
@@ -157,12 +160,15 @@ def _check_moments(
         if moment.line in with_deadline and (late := _late(moment, zone)):
             hint = "it is the first such time after the moment: name one that follows soon"
             report.error((*path, "done_by"), late, hint)
-        elif moment.install and moment.done_by and moment.done_by - moment.at < INSTALL_TIME:
+        elif moment.install and moment.done_by and moment.done_by - moment.at <= INSTALL_TIME:
             minutes = (moment.done_by - moment.at) // timedelta(minutes=1)
             message = f"nothing can be installed in the {minutes} minutes from {_shown(moment.at, zone)} on"
-            hint = f"leave {INSTALL_TIME // timedelta(minutes=1)} minutes or more until 'done_by'"
+            hint = (
+                f"an install is given {INSTALL_TIME // timedelta(minutes=1)} minutes, and the check before it takes "
+                "some as well: leave time for both until 'done_by'"
+            )
             report.warn((*path, "done_by"), message, hint)
-        elif dear := _falls_into(moment, plan, dearest, zone):
+        elif moment.do == INSTALLS and (dear := _falls_into(moment, plan, dearest, zone)):
             hint = "the gateway is gone for minutes while it installs: choose a cheaper hour"
             report.warn((*path, "at"), dear, hint)
         else:

@@ -175,7 +175,9 @@ class Rule(Section):
                     "required": ["do", "at"],
                     "not": {"anyOf": [{"required": [k]} for k in ("set", "early", "late", "on_drift")]},
                 },
-            ]
+            ],
+            "if": {"properties": {"do": {"const": "check_path"}}, "required": ["do"]},
+            "then": {"not": {"required": ["install"]}},
         }
     )
 
@@ -196,8 +198,15 @@ class Rule(Section):
         None, description="What to do when somebody changes what this rule set."
     )
     at: AtWord | None = Field(None, description="07:15, or 45m before on_peak starts.")
-    do: Literal["check_firmware"] | None = Field(None, description="What to do at that moment.")
-    install: bool = Field(default=False, description="Whether a firmware found may be installed.")
+    do: Literal["check_firmware", "check_path"] | None = Field(
+        None,
+        description="What to do at that moment. check_firmware: have the gateway look for an update. check_path: "
+        "check before the dear hours that the gateway is reachable, the login good and the way to a switch open; it "
+        "writes the very same values and reads them back.",
+    )
+    install: bool = Field(
+        default=False, description="Whether a firmware found may be installed; only with check_firmware."
+    )
     done_by: AtWord | None = Field(None, description="When it must be over; none begins that may not be.")
 
 

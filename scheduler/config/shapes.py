@@ -82,6 +82,10 @@ def _check_kind(report: Report, rule: Rule, path: KeyPath) -> None:
             if key in given:
                 message = f"'{key}' belongs to a rule with 'set', and this one has 'do'"
                 report.error((*path, key), message, "remove it: a moment has no length", at_key=True)
+        if rule.do == "check_path" and "install" in given:
+            message = "'install' belongs to check_firmware, and this rule has check_path"
+            hint = "remove it: a check of the path installs nothing"
+            report.error((*path, "install"), message, hint, at_key=True)
         if rule.at is None:
             report.error(path, "a rule with 'do' needs 'at'", "say when, like at: 45m before on_peak starts")
     else:

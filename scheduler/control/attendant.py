@@ -1,58 +1,80 @@
 """One cycle at the gateway: look as far as it is due, decide, carry out, and note what came of it.
 
-The only place that acts on a decision. What to decide is `decide`'s, how to switch `switch`'s, what the meters say
-`proof`'s, when to cycle `loop`'s.
+What to decide is `decide`'s, what is done about it `act`'s, what the meters say `proof`'s, when to cycle `loop`'s.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
+from scheduler.control.act import Act
 from scheduler.control.agenda import Agenda, Policy
-from scheduler.control.decide import Decision, Enforce, GiveUp, Hold, Switch, View, Yield, decide, strictest
+from scheduler.control.diary import CURRENT, IDENTITY, Diary
 from scheduler.control.errands import Errands
+from scheduler.control.install import AHEAD, Standing
 from scheduler.control.lack import Lack
 from scheduler.control.pacing import LONGEST_PAUSE_S, STEADY
-from scheduler.control.ports import MAY_HAVE_STOPPED, UNCOMMITTED, Clock, Gateway, Marks, Tell
+from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Note, Tell
 from scheduler.control.proof import Proof
 from scheduler.control.repair import Repair
+from scheduler.control.restart import Restarts
 from scheduler.control.session import Session, standstill
 from scheduler.control.state import State
-from scheduler.control.switch import Order, Procedure, never_tried
 from scheduler.control.trouble import trouble_of
 from scheduler.control.watch import GridWatch
-from scheduler.model.errors import GatewayError, IdentityChanged, NotCapable, NotOffered, Throttled, Transient
-from scheduler.model.events import Drifted, FirmwareChanged, GatewayBack, Switched
-from scheduler.model.evidence import SwitchRecord, Verdict
+from scheduler.model.errors import (
+    GatewayError,
+    IdentityChanged,
+    NotCapable,
+    NotOffered,
+    Standstill,
+    Throttled,
+    Transient,
+)
+from scheduler.model.events import GatewayBack
+from scheduler.model.evidence import Verdict
 from scheduler.model.reading import Live
 from scheduler.model.setpoint import Setpoint
-from scheduler.model.timeline import DriftPolicy, Segment
 
 
 class Attendant:
     """Owns the gateway on behalf of the loop."""
 
     def __init__(
-        self, gateway: Gateway, *, clock: Clock, marks: Marks, tell: Tell, jitter: Callable[[], float]
+        self,
+        gateway: Gateway,
+        *,
+        clock: Clock,
+        marks: Marks,
+        note: Note,
+        tell: Tell,
+        jitter: Callable[[], float],
+        longest_install_s: Callable[[], float | None],
     ) -> None:
         self._clock = clock
         self._marks = marks
+        self._diary = Diary(note)
         self._tell = tell
         self._jitter = jitter
+        self._longest_install_s = longest_install_s
         self.state = State(started=clock.now(), boundary=clock.now())
         self._take(gateway)
 
     def _take(self, gateway: Gateway) -> None:
+        clock, marks, tell, diary = self._clock, self._marks, self._tell, self._diary
         self._gateway = gateway
-        self._session = Session(gateway, self._clock, self._marks, self._tell)
-        self._errands = Errands(gateway, self._session, self._clock, self._tell)
-        self._repair = Repair(gateway, self._session, self._clock, self._marks)
-        self._proof = Proof(gateway, self._session, self._clock, self._tell)
-        self._lack = Lack(self.state, gateway, self._session, self._clock)
-        self._grid = GridWatch(gateway, self._clock, self._tell)
+        self._session = session = Session(gateway, clock, marks, tell)
+        self._errands = Errands(gateway, session, clock, marks=marks, tell=tell, diary=diary)
+        self._restarts = Restarts(gateway, session, clock, tell, diary)
+        self._repair = Repair(gateway, session, clock, marks)
+        self._proof = Proof(gateway, session, clock, tell)
+        self._lack = Lack(self.state, gateway, session, clock)
+        self._grid = GridWatch(gateway, clock, tell)
+        self._act = Act(
+            self.state, gateway, session, clock, marks=marks, tell=tell, proof=self._proof, lack=self._lack
+        )
 
     async def renew(self, gateway: Gateway | None) -> None:
         """Another configuration is in force: forget what was latched, and take another gateway if one is given."""
@@ -60,12 +82,22 @@ class Attendant:
         self._session.forgive()
         if gateway is not None:
             await self._gateway.close()
+            for section in (
+                IDENTITY,
+                CURRENT,
+            ):  # of the one before; a new password for the same one costs a look
+                self._diary.put(section, {})
             self._take(gateway)
             self.state.pacing, self.state.identity, self.state.record = STEADY, None, None
         self.state.verify_s = self._clock.monotonic()
 
     async def release(self) -> GatewayError | None:
-        """Leave the battery running; what kept it from that is returned."""
+        """Leave the battery running; what kept it from that is returned.
+
+        A gateway that installs is left alone: the next start of ours sees to it that it comes back as it should.
+        """
+        if self._errands.installing_since(self._clock.now()) is not None:
+            return Transient("the gateway installs its firmware, which we see to when we are started again")
         error = await self._session.release()
         if error is None and MAY_HAVE_STOPPED in self._marks and not self._gateway.has_session:
             return Transient("a login was cut off, and the gateway may yet obey it")
@@ -74,14 +106,37 @@ class Attendant:
     @property
     def due_s(self) -> float:
         """When something wants attention next, by the monotonic clock."""
-        wanted = [self.state.verify_s, self._proof.due_s, self._errands.look_s]
+        errand_s = self._errands.look_s
+        if errand_s is not None and self.state.installing_since is not None:
+            return errand_s
+        wanted = [self.state.verify_s, self._proof.due_s, self._restarts.due_s, errand_s]
         return max(min(due_s for due_s in wanted if due_s is not None), self.state.pacing.resume_s)
 
     async def attend(self, agenda: Agenda, now: datetime) -> None:
         """Do what is due ``now``. Failures of the gateway end in ``state``, never in an exception."""
         self._aim(agenda, now)
+        self._errands.settle(agenda.fine, self.state)
+        self.state.installing_since = self._errands.installing_since(now)
+        if self.state.installing_since is None or await self._is_back():
+            await self._attend(agenda, now)
+            self._errands.settle(agenda.fine, self.state)
+        self.state.installing_since = self._errands.installing_since(now)
+
+    async def _is_back(self) -> bool:
+        """Whether a gateway that installs is there again. That it is gone is no failure, and makes no pause grow."""
+        try:
+            back = await self._errands.await_return(self._restarts.missed)
+        except GatewayError as failure:
+            self._failed(failure)
+            return False
+        if back:
+            self._note_identity()
+            self.state.verify_s = self._clock.monotonic()
+        return back
+
+    async def _attend(self, agenda: Agenda, now: datetime) -> None:
         if self.state.record is None and self.state.pacing.latch is not None:
-            self._refuse(self.state.pacing.latch, agenda.coarse.at(now))
+            self._act.refuse(self.state.pacing.latch, agenda.coarse.at(now))
         pause_s = self._pause_s()
         if pause_s > LONGEST_PAUSE_S:
             await self._repair.attend()
@@ -95,8 +150,13 @@ class Attendant:
             return
         except GatewayError as failure:
             self._failed(failure)
+            if isinstance(failure, NotCapable | Standstill):  # it answers, and may have been gone before
+                with contextlib.suppress(GatewayError):
+                    await self._restarts.settle(agenda)
         else:
             self._recovered()
+        if self._errands.installing_since(now) is not None:
+            return  # what it was told is to be done in peace; the mark stays
         # Any call may have logged in, and so stopped the battery.
         error = await self._session.release()
         if error is not None:
@@ -109,24 +169,6 @@ class Attendant:
         if silence_s > 0:
             self._failed(Throttled("the gateway wants fewer requests (429)", silence_s=silence_s))
         return max(left_s, silence_s)
-
-    def _refuse(self, latch: NotCapable, segment: Segment) -> None:
-        """A new target that cannot be brought about: the evidence says so, and the gateway is not asked."""
-        state = self.state
-        firmware = None if state.identity is None else state.identity.firmware
-        order, now = self._order(segment), self._clock.now()
-        state.record = never_tried(order, latch, at=now, before=state.actual, firmware=firmware)
-        self._tell_record(state.record)
-
-    def _order(self, segment: Segment) -> Order:
-        state = self.state
-        return Order(
-            desired=state.desired,
-            boundary=state.boundary,
-            until=segment.end,
-            rules=state.rules,
-            wary=state.trouble is not None,
-        )
 
     async def _do(self, agenda: Agenda, now: datetime) -> None:
         state = self.state
@@ -141,12 +183,31 @@ class Attendant:
             self._aim(agenda, now)
         # A new target is not looked at first: its switch reads the gateway anyway.
         actual = await self._look(agenda.policy) if looking and state.record is not None else None
-        await self._carry_out(self._decide(agenda, now, actual), agenda.policy, segment)
-        if actual is not None:
-            await self._grid.look(live)
-        state.record = await self._proof.attend(state.record, every_s=agenda.policy.verify_s)
-        await self._errands.attend(agenda.fine, self._read_live)
+        record = state.record
+        await self._act.carry_out(self._act.decide(agenda, now, actual), agenda.policy, segment)
         self._note_identity()
+        if actual is not None:
+            await self._restarts.look()
+            await self._grid.look(live)
+        elif state.record is not None and state.record is not record and state.record.verdict.good:
+            self._restarts.well(None)
+        await self._restarts.settle(agenda)
+        state.record = await self._proof.attend(state.record, every_s=agenda.policy.verify_s)
+        await self._errands.attend(agenda.fine, self._standing(agenda, now), self._read_live)
+        self._note_identity()
+
+    def _standing(self, agenda: Agenda, now: datetime) -> Standing:
+        state = self.state
+        latch = state.pacing.latch
+        return Standing(
+            fine=agenda.fine,
+            segments=agenda.coarse.segments_between(now, now + AHEAD),
+            desired=state.desired,
+            proven=state.verdict is not None and state.verdict.good,
+            longest_s=self._longest_install_s,
+            refusal=None if latch is None else str(latch),
+            zone=agenda.policy.schedule.zone,
+        )
 
     def _aim(self, agenda: Agenda, now: datetime) -> None:
         """Find out what is desired now; a boundary, or another answer to an ``if``, makes a new target."""
@@ -183,93 +244,17 @@ class Attendant:
         self.state.verify_s = self._clock.monotonic() + policy.verify_s
         return actual
 
-    def _decide(self, agenda: Agenda, now: datetime, actual: Setpoint | None) -> Decision:
-        latch = self.state.pacing.latch
-        spoken = agenda.fine.at(now).spoken(self.state.live, self.state.held)
-        changed = self.state.desired.beyond(actual).given() if actual is not None else {}
-        policies = [claim.on_drift for claim, gave in spoken.claims if changed.keys() & gave]
-        return decide(
-            View(
-                desired=self.state.desired,
-                actual=actual,
-                verdict=self.state.verdict,
-                owed=UNCOMMITTED in self._marks,
-                refusal=None if latch is None else str(latch),
-                on_drift=strictest([policy or agenda.policy.on_drift for policy in policies]),
-            )
-        )
-
-    async def _carry_out(self, decision: Decision, policy: Policy, segment: Segment) -> None:
-        match decision:
-            case Switch():
-                await self._switch(policy, segment)
-            case Enforce(found):
-                self._tell_drift(found, "enforce")
-                await self._switch(policy, segment)
-            case Yield(found, on_drift):
-                self._yield(found, on_drift)
-            case Hold() | GiveUp():
-                pass
-
-    async def _switch(self, policy: Policy, segment: Segment) -> None:
-        state = self.state
-        came = await Procedure(
-            self._order(segment),
-            gateway=self._gateway,
-            session=self._session,
-            clock=self._clock,
-            marks=self._marks,
-        ).run()
-        before, state.record, state.alert = state.verdict, came.record, None
-        state.found(came.record.after, came.record.at)
-        self._proof.expect(came.record)
-        if came.record.verdict is not before or (came.record.verdict.good and came.record.attempts):
-            self._tell_record(came.record)  # a repeat that fails like the one before is not told again
-        self._lack.learn(came)
-        if came.error is not None:
-            raise came.error
-        state.verify_s = self._clock.monotonic() + policy.verify_s
-
-    def _yield(self, found: Setpoint, on_drift: DriftPolicy) -> None:
-        record = self.state.record
-        if record is None or (record.verdict is Verdict.DRIFTED and record.after == found):
-            return  # said once
-        self._tell_drift(found, on_drift)
-        self.state.record = replace(
-            record,
-            verdict=Verdict.DRIFTED,
-            at=self._clock.now(),
-            after=found,
-            attempts=0,
-            steps=(),
-            message=f"somebody changed it to {found}; that stands until the next boundary",
-        )
-        if on_drift == "notify":
-            self.state.alert = self.state.record.message
-        self._proof.expect(self.state.record)
-        self._tell_record(self.state.record)
-
-    def _tell_drift(self, found: Setpoint, on_drift: DriftPolicy) -> None:
-        self._tell(Drifted(at=self._clock.now(), expected=self.state.desired, found=found, policy=on_drift))
-
-    def _tell_record(self, record: SwitchRecord) -> None:
-        self._tell(Switched(at=record.at, record=record))
-
     def _note_identity(self) -> None:
         """Notice another firmware, or a restart: what this gateway can do must be found out anew."""
         before, after = self.state.identity, self._session.identity
         if after is None or before == after:
             return
         self.state.identity = after
-        if before is None:
+        changed = self._restarts.learn(after, installing_since=self._errands.told_at)
+        if changed:
+            self._errands.returned()
+        if not changed or before is None:
             return
-        message = (
-            f"the gateway was restarted (firmware {after.firmware})"
-            if before.firmware == after.firmware
-            else f"the gateway went from firmware {before.firmware} to {after.firmware}"
-        )
-        now = self._clock.now()
-        self._tell(FirmwareChanged(at=now, before=before.firmware, after=after.firmware, message=message))
         if before.firmware != after.firmware or self.state.verdict is not Verdict.DRIFTED:
             self.state.record = None  # a restart does not undo what a person set
         self.state.pacing = self.state.pacing.unlatched()
@@ -282,6 +267,8 @@ class Attendant:
         other = isinstance(error, IdentityChanged)
         before, state.trouble = state.trouble, trouble_of((None if other else state.pacing.latch) or error)
         state.pacing = state.pacing.after(error, now_s, self._jitter())
+        if isinstance(error, Transient) and not isinstance(error, Throttled):
+            self._restarts.missed()
         if MAY_HAVE_STOPPED in self._marks and not isinstance(error, Throttled):
             state.pacing = state.pacing.hurried(now_s + LONGEST_PAUSE_S)
         state.verify_s = now_s  # look before anything else when the pause is over

@@ -1,6 +1,7 @@
 """Moments: things to do at an instant, each done once, one step a cycle so that no switch waits for them.
 
-What a firmware check is lives in `control/firmware.py`; here is only when one is begun, and that it ends.
+What the steps are is `upkeep`'s. Here is when one is begun, that it ends, and that a run of ours that is killed is followed
+by one that goes on where it was.
 """
 
 from __future__ import annotations
@@ -9,85 +10,196 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from scheduler.control.firmware import Check, Outcome, advance
-from scheduler.control.ports import Clock, Gateway, Tell
+from scheduler.control.diary import CURRENT, DONE, WAITING, Diary, Section
+from scheduler.control.firmware import POLL_S, Check, Outcome, Phase, resumed
+from scheduler.control.install import Standing
+from scheduler.control.ports import Clock, Gateway, Marks, Tell
+from scheduler.control.result import result_of
 from scheduler.control.session import Session
-from scheduler.model.errors import SessionExpired, Throttled, Transient
-from scheduler.model.events import MomentEnded, MomentStarted
+from scheduler.control.state import State
+from scheduler.control.upkeep import RETRY_S, Upkeep
+from scheduler.model.errors import Refused, SessionExpired, Throttled, Transient
+from scheduler.model.events import MomentEnded, MomentStarted, PathChecked
 from scheduler.model.reading import Live
 from scheduler.model.timeline import Moment, Timeline
 
-RETRY_S = 60.0
-"""Pause after a failure; a switch is not kept waiting for it."""
-
 LONGEST = timedelta(minutes=30)
 """A moment without ``done_by`` is over after this long, done or not."""
+
+REMEMBERED = timedelta(days=3)
+"""So long it is known that a moment was done; none is due for longer."""
 
 
 class Errands:
     """The moments that are due, under way or done."""
 
-    def __init__(self, gateway: Gateway, session: Session, clock: Clock, tell: Tell) -> None:
-        self._gateway = gateway
-        self._session = session
+    def __init__(
+        self, gateway: Gateway, session: Session, clock: Clock, *, marks: Marks, tell: Tell, diary: Diary
+    ) -> None:
         self._clock = clock
         self._tell = tell
+        self._diary = diary
+        self._upkeep = Upkeep(gateway, session, clock, marks=marks, tell=tell, keep=self._keep)
+        self._session = session
         self._began = clock.now()
-        self._done: set[str] = set()
-        self._check: Check | None = None
+        self._check = resumed(diary.section(CURRENT))
+        self._late: datetime | None = None
+        self._passed: set[str] = set()
 
     @property
     def look_s(self) -> float | None:
         """When the moment under way wants to be attended next, by the monotonic clock; None if there is none."""
         return None if self._check is None else self._check.look_s
 
-    async def attend(self, timeline: Timeline, live: Callable[[], Awaitable[Live]]) -> None:
+    @property
+    def told_at(self) -> datetime | None:
+        """When the gateway was told to install whatever it comes back with next; None if it was not."""
+        return self._late if self._check is None else self._check.since or self._late
+
+    def installing_since(self, now: datetime) -> datetime | None:
+        """Since when the gateway is expected to be gone for an install; None if it is expected to answer."""
+        check = self._check
+        under_way = check is not None and check.phase is Phase.INSTALL and now < check.ends
+        return check.since if check is not None and under_way else None
+
+    def returned(self) -> None:
+        """The gateway answers as another one: what it was told is done."""
+        self._late = None
+
+    async def attend(
+        self, timeline: Timeline, standing: Standing, live: Callable[[], Awaitable[Live]]
+    ) -> None:
         """One step of the moment under way, after beginning one that is due. ``live`` reads what its ``if`` needs."""
-        now = self._clock.now()
         if self._check is None:
-            await self._begin(timeline, now, live)
-        if self._check is None or self._clock.monotonic() < self._check.look_s:
+            await self._begin(timeline, live)
+        check = self._check
+        if check is None or check.phase in {Phase.INSTALL, Phase.RETURN} or not self._is_due(check):
             return
-        now_s = self._clock.monotonic()
         try:
-            self._check = await advance(
-                self._check, gateway=self._gateway, session=self._session, now=now, now_s=now_s
-            )
+            self._check = await self._upkeep.step(check, standing)
         except Throttled:
             raise
-        except (
-            Transient,
-            SessionExpired,
-        ):  # not the switches' trouble: whether the gateway is there, a look tells
-            self._check = replace(self._check, look_s=now_s + RETRY_S)
-        if self._check.outcome is not None:
-            self._end(self._check.moment, self._check.outcome, self._check.message)
+        except (Transient, SessionExpired) as error:
+            # Not the switches' trouble: whether the gateway is there, a look tells. A phase that was noted is kept.
+            under_way = self._check or check
+            self._check = replace(
+                under_way,
+                look_s=self._clock.monotonic() + RETRY_S,
+                message=str(error),
+            )
+        self._end_if_over()
 
-    async def _begin(self, timeline: Timeline, now: datetime, live: Callable[[], Awaitable[Live]]) -> None:
-        due = [m for m in timeline.moments if m.at <= now and m.key not in self._done]
-        for moment in due:
-            deadline = moment.done_by or moment.at + LONGEST
-            if now >= deadline:
-                if moment.at >= self._began:  # what was due before we started is nobody's news
-                    self._end(moment, Outcome.MISSED, "its time went by before it could be begun")
-                self._done.add(moment.key)
-            elif moment.condition is not None and not moment.condition.holds(await live()):
-                self._end(moment, Outcome.PASSED_OVER, f"it is only for {moment.condition}")
-            else:
-                self._check = Check(moment=moment, deadline=deadline)
-                self._tell(MomentStarted(at=now, do=moment.do, rule=moment.rule, due=moment.at))
-                return
+    async def await_return(self, missed: Callable[[], None]) -> bool:
+        """Look for a gateway that installs, if that is due; whether it is back. Refused passes through.
+
+        ``missed`` is told that it was not there.
+        """
+        check = self._check
+        if check is None or not self._is_due(check):
+            return False
+        try:
+            self._check = await self._upkeep.await_return(check)
+        except Throttled as error:
+            self._check = replace(check, look_s=self._clock.monotonic() + error.silence_s)
+        except (Transient, SessionExpired):
+            missed()
+            self._check = replace(check, look_s=self._clock.monotonic() + POLL_S)
+        except Refused:
+            self._check = replace(check, look_s=self._clock.monotonic() + RETRY_S)
+            raise
+        came_back = self._check.phase is Phase.RETURN
+        self._end_if_over()
+        return came_back
+
+    def settle(self, timeline: Timeline, state: State) -> None:
+        """End the moment under way if its time is over, or what it was for is proven; begin one. Nothing is asked for it."""
+        now = self._clock.now()
+        check = self._check or self._begun(timeline, now)
+        if check is None:
+            return
+        found = result_of(check, state, now)
+        if found is not None:
+            if check.moment.do == "check_path":
+                self._tell(PathChecked(at=now, is_open=False, message=found[1]))
+            self._check = check.ended(*found)
+            self._end_if_over()
+
+    def _is_due(self, check: Check) -> bool:
+        return self._clock.monotonic() >= check.look_s
+
+    async def _begin(self, timeline: Timeline, live: Callable[[], Awaitable[Live]]) -> None:
+        """Begin a moment that has an ``if``, which is read now; the others are begun whether the gateway is there or not."""
+        moment = self._due(timeline, self._clock.now())
+        if moment is None or moment.condition is None:
+            return
+        if moment.condition.holds(await live()):
+            self._start(moment)
+        else:
+            self._end(moment, Outcome.PASSED_OVER, f"it is only for {moment.condition}")
+
+    def _begun(self, timeline: Timeline, now: datetime) -> Check | None:
+        moment = self._due(timeline, now)
+        if moment is not None and moment.condition is None:
+            self._start(moment)
+        return self._check
+
+    def _due(self, timeline: Timeline, now: datetime) -> Moment | None:
+        """The first moment that is to be begun now; those whose time went by are ended."""
+        done = self._diary.section(DONE)
+        for moment in timeline.moments_between(now - REMEMBERED, now + timedelta(microseconds=1)):
+            if moment.key in done or moment.key in self._passed:
+                continue
+            if now < _deadline(moment):
+                return moment
+            if moment.at >= self._began:  # what was due before we started is nobody's news
+                self._end(moment, Outcome.MISSED, "its time went by before it could be begun")
+            self._passed.add(moment.key)
+        return None
+
+    def _start(self, moment: Moment) -> None:
+        self._tell(MomentStarted(at=self._clock.now(), do=moment.do, rule=moment.rule, due=moment.at))
+        self._keep(Check(moment=moment, deadline=_deadline(moment), phase=Phase.PATH))
+
+    def _keep(self, check: Check) -> None:
+        """Where the moment stands, durably before this returns: the next run of ours goes on from here."""
+        self._check = check
+        self._diary.put(CURRENT, check.document())
+
+    def _end_if_over(self) -> None:
+        check = self._check
+        if check is not None and check.outcome is not None:
+            self._end(check.moment, check.outcome, check.message)
 
     def _end(self, moment: Moment, outcome: Outcome, message: str) -> None:
+        now = self._clock.now()
+        self._late = self._check.since if self._check is not None and outcome is Outcome.UNFINISHED else None
         self._check = None
-        self._done.add(moment.key)
         self._tell(
             MomentEnded(
-                at=self._clock.now(),
+                at=now,
                 do=moment.do,
                 rule=moment.rule,
                 due=moment.at,
                 outcome=outcome.value,
+                alert=outcome.alarming,
                 message=message,
             )
         )
+        over = {CURRENT: {}, DONE: self._done_with(moment)}
+        if outcome is Outcome.UPDATE_WAITING:
+            identity = self._session.identity
+            firmware = None if identity is None else identity.firmware
+            over[WAITING] = {"at": now.isoformat(), "message": message, "firmware": firmware}
+        elif outcome in {Outcome.UP_TO_DATE, Outcome.INSTALLED, Outcome.INSTALLED_SHUT}:
+            over[WAITING] = {}
+        self._diary.put_together(over)
+
+    def _done_with(self, moment: Moment) -> Section:
+        now = self._clock.now()
+        done = self._diary.section(DONE) | {moment.key: now.isoformat()}
+        oldest = (now - REMEMBERED).isoformat()
+        return {key: at for key, at in done.items() if at >= oldest}
+
+
+def _deadline(moment: Moment) -> datetime:
+    return moment.done_by or moment.at + LONGEST

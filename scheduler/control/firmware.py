@@ -1,82 +1,173 @@
-"""The firmware moment in its simplest true form: ask for an update, poll until the updater rests, report.
+"""A firmware moment as values: where it stands, how it can end, and what an updater at rest means. No call is made here.
 
-One look per call, so that a check never stands in the way of a switch. Nothing is installed here.
+State names are the gateway's own (README of the gateway, GET /api/system/update/status). The final state of an updater
+persists for days, so nothing is concluded from its name that a version or a start time does not say.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from scheduler.control.ports import Gateway
-from scheduler.control.session import Session
-from scheduler.model.errors import NotCapable, Refused
-from scheduler.model.reading import UpdateStatus
+from scheduler.model.reading import Identity, UpdateStatus
 from scheduler.model.timeline import Moment
 
 POLL_S = 10.0
 """Pause between two looks at a working updater; the gateway's own page looks more often."""
 
+STALE_FOR = timedelta(minutes=1)
+"""So long an answer that is the same as before the question may be the old one."""
+
+UNKNOWN_FOR = timedelta(minutes=2)
+"""So long `/update_unknown` may mean that it is at it, as the gateway's own page takes it; some rest in it for days."""
+
+
+class Phase(StrEnum):
+    """What a moment under way is at. Each is begun only once it has been noted."""
+
+    PATH = "path"
+    ASK = "ask"
+    POLL = "poll"
+    INSTALL = "install"
+    RETURN = "return"
+
 
 class Outcome(StrEnum):
-    """How a firmware moment ended."""
+    """How a moment ended."""
 
     UP_TO_DATE = "up_to_date"
     UPDATE_WAITING = "update_waiting"
+    INSTALLED = "installed"
+    INSTALLED_SHUT = "installed_shut"
+    ROLLED_BACK = "rolled_back"
     FAILED = "failed"
     UNCLEAR = "unclear"
     NOT_AVAILABLE = "not_available"
     UNFINISHED = "unfinished"
     MISSED = "missed"
     PASSED_OVER = "passed_over"
+    PATH_OPEN = "path_open"
+    PATH_SHUT = "path_shut"
+
+    @property
+    def alarming(self) -> bool:
+        """Whether a person should be told to act, and nothing else tells it: of a shut path something does."""
+        return self in {Outcome.ROLLED_BACK, Outcome.FAILED, Outcome.UNFINISHED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A firmware moment under way, or over once ``outcome`` is set.
+    """A moment under way, or over once ``outcome`` is set.
 
-    ``deadline`` is the instant at which it gives up, ``look_s`` the monotonic instant of the next look.
+    ``deadline`` is the instant at which it gives up, ``look_s`` the monotonic instant of the next look. ``asked_at`` and
+    ``said_before``: when the updater was asked to look, and what it said until then. ``since``: when the gateway was told to
+    install, and ``until`` it must be over; ``accepted``: it took that; ``before``: what ran then; ``tries``: how often it was
+    told. ``resumed``: it was begun by an earlier run of ours; ``waits``: why an update that is ready was not installed yet.
     """
 
     moment: Moment
     deadline: datetime
-    asked: bool = False
+    phase: Phase = Phase.ASK
     look_s: float = 0.0
+    asked_at: datetime | None = None
+    said_before: UpdateStatus | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    accepted: bool = False
+    before: Identity | None = None
+    tries: int = 0
+    resumed: bool = False
+    waits: str = ""
     outcome: Outcome | None = None
     message: str = ""
 
+    @property
+    def ends(self) -> datetime:
+        """When it is over, done or not."""
+        return self.until or self.deadline
 
-async def advance(check: Check, *, gateway: Gateway, session: Session, now: datetime, now_s: float) -> Check:
-    """The check after one more step: ask first, then look at the updater each `POLL_S` until it rests.
+    def ended(self, outcome: Outcome, message: str) -> Check:
+        """The check, over."""
+        return replace(self, outcome=outcome, message=message)
 
-    Transient errors pass through: the loop pauses and calls again, until ``deadline``.
-    """
-    if now >= check.deadline:
-        return replace(check, outcome=Outcome.UNFINISHED, message="the check was not over in time")
+    def document(self) -> dict[str, Any]:
+        """What must outlast us of it."""
+        moment = self.moment
+        return {
+            "moment": {
+                "at": moment.at.isoformat(),
+                "do": moment.do,
+                "rule": moment.rule,
+                "line": moment.line,
+                "install": moment.install,
+                "done_by": None if moment.done_by is None else moment.done_by.isoformat(),
+            },
+            "phase": self.phase.value,
+            "deadline": self.deadline.isoformat(),
+            "since": None if self.since is None else self.since.isoformat(),
+            "until": None if self.until is None else self.until.isoformat(),
+            "accepted": self.accepted,
+            "before": None if self.before is None else [self.before.firmware, self.before.start_time],
+            "tries": self.tries,
+        }
+
+
+def resumed(document: dict[str, Any]) -> Check | None:
+    """The check that an earlier run of ours was at; None if there is none, or none that can be read."""
     try:
-        if not check.asked:
-            await session.call(gateway.check_for_update)
-            return replace(check, asked=True, look_s=now_s + POLL_S)
-        status = await session.call(gateway.update_status)
-    except NotCapable as error:
-        return replace(check, outcome=Outcome.NOT_AVAILABLE, message=str(error))
-    except Refused as error:
-        return replace(check, outcome=Outcome.FAILED, message=str(error))
+        noted = document["moment"]
+        before = document["before"]
+        return Check(
+            moment=Moment(
+                at=_instant(noted["at"]),
+                do=str(noted["do"]),
+                rule=str(noted["rule"]),
+                line=int(noted["line"]),
+                install=noted["install"] is True,
+                done_by=None if noted["done_by"] is None else _instant(noted["done_by"]),
+            ),
+            phase=Phase(document["phase"]),
+            deadline=_instant(document["deadline"]),
+            since=None if document["since"] is None else _instant(document["since"]),
+            until=None if document["until"] is None else _instant(document["until"]),
+            accepted=document["accepted"] is True,
+            before=None if before is None else Identity(firmware=str(before[0]), start_time=str(before[1])),
+            tries=int(document.get("tries", 0)),
+            resumed=True,
+        )
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError
+    return instant
+
+
+def at_work(status: UpdateStatus, *, before: UpdateStatus | None, asked: timedelta) -> bool:
+    """Whether an updater that was ``asked`` so long ago may still come to another answer: look again.
+
+    ``before`` is what it said until then. One that tells when its last news was is known to be old by that.
+    """
     if status.working:
-        return replace(check, look_s=now_s + POLL_S)
-    outcome, message = conclude(status, install=check.moment.install)
-    return replace(check, outcome=outcome, message=message)
+        return True
+    if status.last_status_ms is not None and status == before and asked < STALE_FOR:
+        return True
+    return status.state == "/update_unknown" and not status.status and asked < UNKNOWN_FOR
 
 
-def conclude(status: UpdateStatus, *, install: bool) -> tuple[Outcome, str]:
-    """What an updater at rest means. Its final state persists for days, so `/update_succeeded` is no news."""
+def conclude(status: UpdateStatus) -> tuple[Outcome, str]:
+    """What an updater at rest means, in a word and in a sentence."""
     said = f"{status.state} {', '.join(status.status)}".strip()
     if status.staged:
-        wanted = "; this version of tou-scheduler does not install it" if install else ""
-        return Outcome.UPDATE_WAITING, f"an update is ready to be installed ({said}){wanted}"
+        return Outcome.UPDATE_WAITING, f"an update is ready to be installed ({said})"
     if status.failed:
-        return Outcome.FAILED, f"the gateway could not check for an update ({said})"
+        remedy = "see whether the gateway reaches the internet, and ask again with `tou-scheduler firmware --check`"
+        return Outcome.FAILED, f"the gateway could not check for an update ({said}); {remedy}"
     if "nonactionable" in status.status or status.state == "/update_succeeded":
         return Outcome.UP_TO_DATE, f"the gateway has the newest firmware that it is offered ({said})"
     return Outcome.UNCLEAR, f"the gateway does not say whether an update waits ({said})"

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from scheduler.control.agenda import Agenda, Policy, agenda
 from scheduler.control.attendant import Attendant
-from scheduler.control.ports import Clock, Gateway, Marks, Tell
+from scheduler.control.ports import Clock, Gateway, Marks, Note, Tell
 from scheduler.model.errors import GatewayError, Transient
 from scheduler.model.events import LeftStopped
 from scheduler.model.status import Status
@@ -38,7 +38,11 @@ Report = Callable[[Status], None]
 
 
 class Loop:
-    """Runs cycles until told to stop. Made in the event loop that runs it."""
+    """Runs cycles until told to stop. Made in the event loop that runs it.
+
+    ``note`` is where moments and the gateway's firmware outlast us; ``longest_install_s`` tells the longest install that was
+    seen on this gateway, in seconds, None if none was.
+    """
 
     def __init__(
         self,
@@ -47,10 +51,12 @@ class Loop:
         *,
         clock: Clock,
         marks: Marks,
+        note: Note,
         tell: Tell,
         arm: Arm,
         report: Report,
         jitter: Callable[[], float] = random.random,
+        longest_install_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._policy = policy
         self._clock = clock
@@ -58,7 +64,15 @@ class Loop:
         self._tell = tell
         self._report = report
         self._agenda: Agenda | None = None
-        self._attendant = Attendant(gateway, clock=clock, marks=marks, tell=tell, jitter=jitter)
+        self._attendant = Attendant(
+            gateway,
+            clock=clock,
+            marks=marks,
+            note=note,
+            tell=tell,
+            jitter=jitter,
+            longest_install_s=longest_install_s,
+        )
         self._incoming: tuple[Policy, Gateway | None] | None = None
         self._wake = asyncio.Event()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from scheduler.model.events import Event
 from scheduler.model.evidence import Step
@@ -98,6 +98,9 @@ class Gateway(Protocol):
     async def update_status(self) -> UpdateStatus:
         """Where its updater stands."""
 
+    async def install_update(self) -> None:
+        """Install what is staged: it restarts, and the battery stands still meanwhile; NotCapable where there is no such call."""
+
     def exchanges(self) -> tuple[Step, ...]:
         """The exchanges since this was last asked, for the evidence; forgotten once told."""
 
@@ -121,7 +124,7 @@ class Clock(Protocol):
 class Marks(Protocol):
     """Durable notes about what we may owe the gateway; written before the deed, cleared when it is undone.
 
-    ``MAY_HAVE_STOPPED``: a login of ours may have stopped the battery. ``UNCOMMITTED``: a write of ours may lack its
+    ``MAY_HAVE_STOPPED``: a login of ours, or an install that we asked for, may have stopped the battery. ``UNCOMMITTED``: a write of ours may lack its
     commit. A mark that cannot be written durably is kept in memory and the failure told as an event.
     """
 
@@ -136,6 +139,16 @@ class Marks(Protocol):
 
     def __contains__(self, mark: object) -> bool:
         """Whether it is noted."""
+
+
+class Note(Protocol):
+    """Where a small JSON object outlasts us. What cannot be written is kept in memory and the failure told as an event."""
+
+    def load(self) -> dict[str, Any]:
+        """What is kept; empty if nothing is, or nothing that can be read."""
+
+    def save(self, content: dict[str, Any], /) -> None:
+        """Keep exactly this, durably before this returns."""
 
 
 MAY_HAVE_STOPPED = "may_have_stopped"

@@ -179,7 +179,7 @@ class Session:
         if not running:
             await self.call(self._gateway.start, repair=True)
             await self._await_running()
-            message = "the battery stood still after our login and runs again"
+            message = "the battery stood still by our doing, and runs again"
             self._tell(Restarted(at=self._clock.now(), message=message))
         if self._clock.monotonic() >= self._unsure_until_s:
             self._marks.clear(MAY_HAVE_STOPPED)

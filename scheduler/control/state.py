@@ -24,7 +24,8 @@ class State:
 
     ``record`` is the evidence for the current target, None while the target is new; ``seen`` is the last instant at which
     the plan was looked at; ``held`` are the conditions that held at the last look; ``verify_s`` is the next look;
-    ``alert`` is what a person asked to be told of, while it lasts.
+    ``alert`` is what a person asked to be told of, while it lasts; ``installing_since`` is since when the gateway is expected
+    to be gone for an install.
     """
 
     started: datetime
@@ -43,6 +44,7 @@ class State:
     trouble: Trouble | None = None
     alert: str | None = None
     plan_problem: str | None = None
+    installing_since: datetime | None = None
 
     @property
     def verdict(self) -> Verdict | None:
@@ -79,4 +81,5 @@ class State:
             trouble=self.alert if self.trouble is None else self.trouble.sentence,
             plan_digest=agenda.policy.digest,
             plan_problem=self.plan_problem,
+            installing_since=self.installing_since,
         )

@@ -174,6 +174,10 @@ class LocalGateway:
         """GET /api/system/update/status."""
         return wire.update_status(await self._ask(calls.UPDATE))
 
+    async def install_update(self) -> None:
+        """POST /api/system/update: the gateway restarts within a minute or so; NotCapable where there is none."""
+        await self._ask(calls.INSTALL)
+
     async def inspect(self, call: Call) -> Any:
         """The JSON value that a reading call of the table answers, as it is: serial numbers and all."""
         return body_of(await self._access.look(call))

@@ -97,8 +97,8 @@ def operation_body(
         # A mode that no rule can ask for (`site_control`) was set by somebody else's means and is not ours to write.
         if mode is None and known.setpoint.mode in set(Mode):
             mode = known.setpoint.mode
-        if raw is None:
-            raw = known.raw_reserve
+        if change.reserve_percent in {None, known.setpoint.reserve_percent}:
+            raw = known.raw_reserve  # not by way of the other scale, which would add float dust
     keys = known.mode_keys if known is not None else ("real_mode", "mode")
     body: dict[str, Any] = {} if mode is None else dict.fromkeys(keys, str(mode))
     if raw is not None:
@@ -194,7 +194,9 @@ def update_status(body: bytes) -> UpdateStatus:
     words = info.get("status") or []
     if not isinstance(words, list) or not all(isinstance(word, str) and shown_safely(word) for word in words):
         raise Transient("the gateway's answer has no list of words under status")
-    return UpdateStatus(state=text(fields, "state"), status=tuple(words))
+    last = fields.get("last_status_time")
+    last_ms = last if isinstance(last, int) and not isinstance(last, bool) else None
+    return UpdateStatus(state=text(fields, "state"), status=tuple(words), last_status_ms=last_ms)
 
 
 def _watts(fields: Mapping[str, Any], meter: str) -> float:

@@ -80,24 +80,77 @@ class MomentStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MomentEnded(Event):
-    """A moment is over. ``outcome`` is a word of `control/firmware.py`, ``message`` a sentence."""
+    """A moment is over. ``outcome`` is a word of `control/firmware.py`, ``message`` a sentence.
+
+    ``alert``: a person should act, and the message says how.
+    """
 
     name = "moment_ended"
     do: str
     rule: str
     due: datetime
     outcome: str
+    alert: bool = False
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathChecked(Event):
+    """The way to a switch was tried before it is needed; ``is_open`` tells whether a switch would come through."""
+
+    name = "path"
+    is_open: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallStarted(Event):
+    """The gateway is told to install what it has staged. It is expected back by ``done_by``."""
+
+    name = "install_started"
+    rule: str
+    before: str
+    done_by: datetime
     message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirmwareChanged(Event):
-    """Another version, or the same one started anew, answers than the last time."""
+    """Another version, or the same one started anew, answers than the last time.
+
+    ``by_us``: we told it to install. ``took_s``: seconds from that, or from its last answer, to the first one of the new
+    start; None if nobody watched meanwhile.
+    """
 
     name = "firmware"
     level = "warning"
     before: str
     after: str
+    by_us: bool = False
+    took_s: float | None = None
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoodStill(Event):
+    """The battery was out of service around a restart of the gateway, from ``since`` at the earliest until ``until``.
+
+    ``at_least_s`` and ``at_most_s`` bound how long, in seconds. ``boundary`` is the first change of the setpoint that this
+    hit, None if it hit none. ``lost_wh`` is what the battery would have given the house meanwhile, by its watts before and
+    after, and ``cost`` what that came to at the tariff's prices; both are upper bounds, None if nobody saw the watts or the
+    tariff has no prices.
+    """
+
+    name = "stood_still"
+    level = "warning"
+    since: datetime
+    until: datetime
+    at_least_s: float
+    at_most_s: float
+    boundary: datetime | None
+    lost_wh: float | None
+    cost: float | None
+    currency: str
     message: str
 
 

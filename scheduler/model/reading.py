@@ -54,11 +54,13 @@ class Power:
 class UpdateStatus:
     """Where the gateway's updater stands.
 
-    ``state`` and ``status`` are the gateway's own words (README, GET /api/system/update/status).
+    ``state`` and ``status`` are the gateway's own words (README, GET /api/system/update/status). ``last_status_ms`` is the
+    instant of its last news by its own clock, in Unix milliseconds; None where it does not say, as before firmware 20.
     """
 
     state: str
     status: tuple[str, ...]
+    last_status_ms: int | None = None
 
     @property
     def working(self) -> bool:

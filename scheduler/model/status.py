@@ -33,6 +33,7 @@ class Status:
     trouble: str | None
     plan_digest: str
     plan_problem: str | None
+    installing_since: datetime | None = None
 
     def document(self, zone: tzinfo) -> dict[str, Any]:
         """The public form, with times in ``zone``."""
@@ -56,6 +57,7 @@ class Status:
             "next_desired": None if self.next_desired is None else self.next_desired.document(),
             "next_moment": local(self.next_moment),
             "firmware": self.firmware,
+            "installing_since": local(self.installing_since),
             "drifted": self.drifted,
             "trouble": self.trouble,
             "configuration": {"digest": self.plan_digest, "problem": self.plan_problem},

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from scheduler.model.events import Drifted, EffectJudged, Event, Switched
+from scheduler.model.events import Drifted, EffectJudged, Event, MomentEnded, PathChecked, Switched
 from scheduler.model.evidence import SwitchRecord, Verdict
 
 Tell = Callable[[Event], None]
@@ -113,6 +113,10 @@ def _plain(value: object, zone: tzinfo) -> object:
 
 def _level(event: Event) -> int:
     if isinstance(event, Drifted) and event.policy == "notify":
+        return logging.ERROR
+    if (isinstance(event, MomentEnded) and event.alert) or (
+        isinstance(event, PathChecked) and not event.is_open
+    ):
         return logging.ERROR
     if isinstance(event, Switched | EffectJudged) and not event.record.verdict.good:
         soft = event.record.verdict in {Verdict.SUPERSEDED, Verdict.DRIFTED}

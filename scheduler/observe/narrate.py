@@ -24,7 +24,10 @@ class Told:
 
 
 class Narrator:
-    """Tells events through ``out``. ``raw_percent`` turns shown percent into the gateway's own scale."""
+    """Tells events through ``out``. ``raw_percent`` turns shown percent into the gateway's own scale.
+
+    ``brief``: a switch is told in one line, without its evidence.
+    """
 
     def __init__(
         self,
@@ -33,11 +36,13 @@ class Narrator:
         out: Callable[[str], None],
         raw_percent: Callable[[float], float],
         battery: Callable[[], str],
+        brief: bool = False,
     ) -> None:
         self._zone = zone
         self._out = out
         self._raw_percent = raw_percent
         self._battery = battery
+        self._brief = brief
         self.switches: list[Told] = []
         self.moments: list[MomentEnded] = []
 
@@ -52,7 +57,8 @@ class Narrator:
             case EffectJudged(record=record):
                 self.switches[-1] = Told(record, self._battery())
                 self._say(event.at, f"{record.verdict.value}: {record.message}")
-                self._out(f"         battery    {self.switches[-1].battery}")
+                if not self._brief:
+                    self._out(f"         battery    {self.switches[-1].battery}")
             case MomentStarted():
                 self._say(event.at, f"{event.do} ({event.rule}, due {self._clock(event.due)})")
             case MomentEnded():
@@ -65,6 +71,10 @@ class Narrator:
                 self._say(event.at, f"{event.name}: {facts['message']}")
 
     def _tell_switch(self, record: SwitchRecord) -> None:
+        if self._brief:
+            due = self._clock(record.boundary)
+            self._say(record.at, f"switch due at {due}: {record.verdict.value}: {record.message}")
+            return
         self._say(record.at, f"switch due at {self._clock(record.boundary)} ({', '.join(record.rules)})")
         self._out(f"         asked      {self.percent(record.desired)}")
         self._out(f"         read back  {self.percent(record.after)}")

@@ -61,6 +61,11 @@ def judge(document: dict[str, Any] | None, *, running: bool, now: datetime) -> t
             False,
             f"the daemon runs, but its last completed cycle was {round(age.total_seconds() / 60)} minutes ago",
         )
+    if document["installing_since"]:
+        return (
+            True,
+            f"the gateway installs its firmware since {_clock(document['installing_since'])}, and is gone for it",
+        )
     if document["trouble"]:
         return False, document["trouble"]
     if document["configuration"]["problem"]:
@@ -88,7 +93,9 @@ def text(document: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("next", f"{_clock(document['next_boundary'])}: {_words(document['next_desired'])}"))
     if document["next_moment"]:
         rows.append(("moment", _clock(document["next_moment"])))
-    rows.append(("firmware", document["firmware"] or "unknown"))
+    installing = document["installing_since"]
+    beside_it = f" (an install was begun {_clock(installing)})" if installing else ""
+    rows.append(("firmware", (document["firmware"] or "unknown") + beside_it))
     return rows
 
 

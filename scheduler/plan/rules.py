@@ -84,7 +84,7 @@ class MomentRule:
     name: str
     line: int
     at: ClockTime | Relative
-    do: Literal["check_firmware"]
+    do: Literal["check_firmware", "check_path"]
     when: When = When()
     install: bool = False
     done_by: ClockTime | Relative | None = None

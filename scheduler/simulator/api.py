@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 from starlette.applications import Starlette
@@ -19,7 +20,8 @@ from starlette.types import Receive, Scope, Send
 from scheduler.simulator import refusals
 from scheduler.simulator.call import Call, read_call
 from scheduler.simulator.device import SimulatedGateway
-from scheduler.simulator.endpoints import Answer, endpoints_of
+from scheduler.simulator.endpoints import Answer, Endpoint, endpoints_of
+from scheduler.simulator.personality import Personality
 from scheduler.simulator.refusals import Refusal
 from scheduler.simulator.responses import refused
 from scheduler.simulator.sessions import Role
@@ -62,11 +64,12 @@ def application(device: SimulatedGateway) -> Starlette:
 
     While the gateway is offline it answers 503 without a body: only `server.serving` can drop connections.
     """
-    endpoints = endpoints_of(device)
+    followed = _followed(device)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
         name = f"{method} {path}"
+        endpoints = followed()
         try:
             _find(device, endpoints, name)
             device.requests[name] += 1
@@ -78,6 +81,16 @@ def application(device: SimulatedGateway) -> Starlette:
         await response(scope, receive, send)
 
     return Starlette(routes=[Mount("/", app=troubled(serve, device))])
+
+
+def _followed(device: SimulatedGateway) -> Callable[[], dict[str, Endpoint]]:
+    """The endpoints of the moment: new firmware may have others, and another gateway has meters of its own."""
+
+    @cache
+    def built(_habits: Personality, _serial: str) -> dict[str, Endpoint]:
+        return endpoints_of(device)
+
+    return lambda: built(device.personality, device.serial)
 
 
 def _find(device: SimulatedGateway, endpoints: Iterable[str], name: str) -> None:

@@ -1,4 +1,4 @@
-"""The gateway's answers about itself as JSON values: setting, login, versions, updates, site controller, charge, grid.
+"""The gateway's answers about itself as JSON values: setting, login, versions, site controller, charge, grid.
 
 Shapes are those of the README of the gateway (1.15 to 1.45) and of a real 21.39.1; what is known of others is said where
 it differs. Who may ask and what a request changes is not here.
@@ -109,25 +109,6 @@ def grid_faults(device: SimulatedGateway) -> Any:
     return [_fault(device, fault) for fault in device.grid_faults]
 
 
-def update_status(device: SimulatedGateway) -> Any:
-    """GET /api/system/update/status; times in milliseconds since 1970. From when on it says more is not known."""
-    now = device.now()
-    said: dict[str, Any] = {
-        "state": device.updater.state(now),
-        "info": {"status": list(device.updater.status(now))},
-        "current_time": _milliseconds(now),
-    }
-    if device.personality.since(20):
-        said |= {
-            "last_status_time": _milliseconds(device.updater.since),
-            "version": device.firmware,
-            "offline_updating": False,
-            "offline_update_error": "",
-            "estimated_bytes_per_second": None,
-        }
-    return said
-
-
 def testing(_: SimulatedGateway) -> Any:
     """GET /api/system/testing: the installer's test, never run here."""
     return {
@@ -213,6 +194,11 @@ def local_time(at: datetime, device: SimulatedGateway) -> str:
     return at.astimezone(device.zone).isoformat(timespec="microseconds")
 
 
+def milliseconds(at: datetime) -> int:
+    """An instant as the gateway writes it where it counts: milliseconds since 1970."""
+    return int(at.timestamp() * 1000)
+
+
 def go_duration(span: timedelta) -> str:
     """A duration as the gateway's language writes it: ``223h5m51.577762s``."""
     seconds = max(span.total_seconds(), 0.0)
@@ -263,7 +249,7 @@ def _fault(device: SimulatedGateway, fault: GridFault) -> dict[str, Any]:
         {"name": f"{alert}_frequency", "value": fault.frequency_hz, "units": "Hz"},
     ]
     return {
-        "timestamp": _milliseconds(fault.at),
+        "timestamp": milliseconds(fault.at),
         "alert_name": fault.name,
         "alert_is_fault": fault.is_fault,
         "decoded_alert": json.dumps(decoded, separators=(",", ":")),
@@ -283,7 +269,3 @@ def _can_reboot(device: SimulatedGateway) -> str:
     if device.obeyed.grid is Grid.ISLANDED:
         return "Backup Mode"
     return "Power flow is too high" if abs(device.power().battery_w) >= POWER_FLOWS_W else "Yes"
-
-
-def _milliseconds(at: datetime) -> int:
-    return int(at.timestamp() * 1000)

@@ -21,8 +21,9 @@ from scheduler.simulator.faults import GridFault
 from scheduler.simulator.house import FULL_WH, House, Obeyed, raw_percent
 from scheduler.simulator.mischief import Mischief
 from scheduler.simulator.personality import PERSONALITIES, Personality
+from scheduler.simulator.restarts import Restarts
 from scheduler.simulator.sessions import Role, Sessions
-from scheduler.simulator.updater import STAGED, Updater
+from scheduler.simulator.updater import Updater
 
 LOWEST_RESERVE = 5.0
 HIGHEST_RESERVE = 100.0
@@ -30,9 +31,6 @@ HIGHEST_RESERVE = 100.0
 
 CLAMPED_TO = raw_percent(80)
 """What becomes of reserves from 81 to 99 % of the app's scale (pypowerwall issue 200: since 25.18.4)."""
-
-INSTALL_TAKES = timedelta(minutes=2)
-"""How long the gateway is gone for an install or a reboot ("wait for 2 minutes", says its own page)."""
 
 POWER_FLOWS_W = 100.0
 """From this much battery power on, a gateway that is picky about it does not let itself be stopped."""
@@ -81,8 +79,9 @@ class SimulatedGateway:
         self.sessions = Sessions(
             serial, any_username=personality.any_username, bad_login=personality.bad_login
         )
-        self.updater = Updater(since=start, resting=personality.resting_update)
+        self.updater = Updater(born=start, resting=personality.resting_update)
         self.mischief = Mischief(one_step_late=personality.one_step_late)
+        self.restarts = Restarts(self)
         self.requests: Counter[str] = Counter()
         self.grid_faults: list[GridFault] = []
         self.commission_count = 0
@@ -94,8 +93,6 @@ class SimulatedGateway:
         self._agenda: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._catching_up = False
-        self._back_at: datetime | None = None
-        self._installing = False
 
     def now(self) -> datetime:
         """The present instant, after everything until then has happened.
@@ -130,7 +127,8 @@ class SimulatedGateway:
     @property
     def offline(self) -> bool:
         """Whether connections to the gateway come to nothing."""
-        return self._lasts(self.mischief.offline_until)
+        self.now()
+        return self.restarts.gone or self._lasts(self.mischief.offline_until)
 
     @property
     def busy(self) -> bool:
@@ -193,7 +191,7 @@ class SimulatedGateway:
         self.commission_count += 1
         due = self._committed if self.mischief.one_step_late else self._set
         self._committed = self._set
-        self._obey(mode=due.mode, reserve_raw_percent=due.reserve_raw_percent)
+        self.obey(mode=due.mode, reserve_raw_percent=due.reserve_raw_percent)
 
     def run(self) -> None:
         """Put the battery into service."""
@@ -201,7 +199,7 @@ class SimulatedGateway:
         if self.mischief.runs_to_forget > 0:
             self.mischief.runs_to_forget -= 1
         elif not self.obeyed.running:
-            self._obey(running=True)
+            self.obey(running=True)
             self.running_since = self.house.at
 
     def stop(self, *, under_load: bool = False) -> None:
@@ -209,21 +207,28 @@ class SimulatedGateway:
         flows = abs(self.power().battery_w) >= POWER_FLOWS_W
         if self.mischief.refuses_wizard and flows and not under_load:
             raise refusals.cannot_start_wizard()
-        self._obey(running=False)
+        self.obey(running=False)
 
-    def install(self) -> None:
-        """Install what is staged; nothing is, nothing happens."""
-        if self.updater.state(self.now()) == STAGED:
-            self.upgrade()
+    def adopt(self, personality: Personality) -> None:
+        """Have this firmware and its habits; what was said to go wrong for a while or for good goes on."""
+        self.personality = personality
+        self.firmware = personality.firmware
+        self.sessions.any_username = personality.any_username
+        self.sessions.bad_login = personality.bad_login
+        self.mischief.one_step_late = personality.one_step_late or "one_step_late" in self.ends
 
-    def upgrade(self) -> None:
-        """Be gone for two minutes and come back with new firmware; the battery stands still in between."""
-        self._installing = True
-        self._go_away()
+    def start_anew(self, *, running: bool) -> None:
+        """Be there again after a restart: with a new start time, and without memory of tokens."""
+        self.start_time = self.running_since = self.now()
+        self.sessions.forget()
+        self.obey(running=running)
 
-    def reboot(self) -> None:
-        """Be gone for two minutes and come back as before, without a token; the battery stands still in between."""
-        self._go_away()
+    def obey(self, **changes: object) -> None:
+        """Let the battery go by something else from now on, named as the fields of `Obeyed`; its record keeps it."""
+        obeyed = replace(self.obeyed, **changes)  # type: ignore[arg-type]  # names and types are those of Obeyed
+        if obeyed != self.obeyed:
+            self.obeyed = obeyed
+            self.history.append((self.house.at, obeyed))
 
     def become(self, serial: str) -> None:
         """Be another gateway, of this serial, with its own passwords, and behind the same certificate."""
@@ -239,39 +244,12 @@ class SimulatedGateway:
         """Somebody sets this in the app: shown and obeyed at once, as the app needs no commit."""
         self.now()
         self._set = self._committed = setting
-        self._obey(mode=setting.mode, reserve_raw_percent=setting.reserve_raw_percent)
+        self.obey(mode=setting.mode, reserve_raw_percent=setting.reserve_raw_percent)
 
     def switch_grid(self, grid: Grid) -> None:
         """Connect the house to the grid, or cut it off."""
         self.now()
-        self._obey(grid=grid)
-
-    def _go_away(self) -> None:
-        self.go_offline(INSTALL_TAKES)
-        self._obey(running=False)
-        self._back_at = self.house.at + INSTALL_TAKES
-        self.later(self._back_at, self._come_back)
-
-    def _come_back(self) -> None:
-        """Be there again, unless it went away once more in the meantime: then it comes back once, at the later end."""
-        if self._back_at != self.house.at:
-            return
-        self._back_at = None
-        run = True
-        if self._installing:
-            self._installing = False
-            self.firmware = self.personality.next_firmware
-            self.updater.installed(self.house.at)
-            run = not self.mischief.stays_stopped
-        self.start_time = self.running_since = self.house.at
-        self.sessions.forget()
-        self._obey(running=run)
-
-    def _obey(self, **changes: object) -> None:
-        obeyed = replace(self.obeyed, **changes)  # type: ignore[arg-type]  # names and types are those of Obeyed
-        if obeyed != self.obeyed:
-            self.obeyed = obeyed
-            self.history.append((self.house.at, obeyed))
+        self.obey(grid=grid)
 
     def _lasts(self, until: datetime | None) -> bool:
         return until is not None and self.now() < until

@@ -18,6 +18,7 @@ from scheduler.simulator import (
     network_bodies,
     refusals,
     site_bodies,
+    update_bodies,
 )
 from scheduler.simulator.call import Call
 from scheduler.simulator.device import SimulatedGateway
@@ -60,7 +61,7 @@ READS: dict[str, Body] = {
     "/api/solars/brands": site_bodies.brands,
     "/api/status": bodies.status,
     "/api/system/testing": bodies.testing,
-    "/api/system/update/status": bodies.update_status,
+    "/api/system/update/status": update_bodies.update_status,
     "/api/system_status/grid_faults": bodies.grid_faults,
     "/api/system_status/grid_status": bodies.grid_status,
     "/api/system_status/soe": bodies.state_of_energy,
@@ -190,12 +191,12 @@ def _stop(device: SimulatedGateway, call: Call) -> Answer:
 def _check_for_update(device: SimulatedGateway, call: Call) -> Answer:
     """Without ``force=true`` nothing is known to happen; nobody uses the body, so it is the updater's status."""
     if call.query.get("force") == "true":
-        device.updater.check(device.now())
-    return Answer(says=bodies.update_status(device))
+        device.updater.check(device.now(), device.mischief)
+    return Answer(says=update_bodies.update_status(device))
 
 
 def _install(device: SimulatedGateway, _: Call) -> Answer:
-    device.install()
+    device.restarts.install()
     return Answer(status=202)
 
 

@@ -7,10 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 
 from starlette.responses import Response
+
+from scheduler.simulator.updater import DOWNLOAD_TAKES
+
+INSTALL_TAKES = timedelta(minutes=2)
+"""How long the gateway is gone for an install unless told otherwise ("wait for 2 minutes", says its own page)."""
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""When that ends which has no end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +92,7 @@ class Mischief:
     """What goes wrong at the moment; all of it, in one place.
 
     ``certificate`` counts how often the certificate was replaced: `server.py` shows another one for each number.
+    ``check_lasts`` is None where that goes by what the check finds. What is ``to_...`` befalls so many of the next ones.
     """
 
     ignores_writes: bool = False
@@ -94,6 +103,14 @@ class Mischief:
     drifts: bool = False
     refuses_wizard: bool = False
     stays_stopped: bool = False
+    install_lasts: timedelta = INSTALL_TAKES
+    install_begins_after: timedelta = timedelta()
+    installs_to_fail: int = 0
+    installs_to_roll_back: int = 0
+    check_lasts: timedelta | None = None
+    download_lasts: timedelta = DOWNLOAD_TAKES
+    checks_to_delay: int = 0
+    checks_fail_until: datetime | None = None
     busy_until: datetime | None = None
     offline_until: datetime | None = None
     certificate: int = 0

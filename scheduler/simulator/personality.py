@@ -20,7 +20,7 @@ class Personality:
     firmware: str
     """The version as GET /api/status tells it."""
     next_firmware: str
-    """The version that an update brings. The habits stay: nobody must expect others of it."""
+    """The version that an update brings unless it is told to be another one. The habits stay: nobody must expect others of it."""
     operation_key: Literal["mode", "real_mode"]
     """Under which name the operation mode is told and taken."""
     writable_modes: frozenset[str]

@@ -8,24 +8,32 @@ A sentence is one of those below, and with it, where it says so and in any order
 - ``at HH:MM``: from the next time on that the gateway's local clock passes it; every sentence takes this one.
 
 A duration is a number with s, m or h, or with seconds, minutes or hours. Case and spaces do not matter. What each sentence
-does lives in `usecases.py`, and is told by the docstring that it has there. If the same is said to last twice, it lasts until
-the later end.
+does lives in `usecases.py` or `updatecases.py`, and is told by the docstring that it has there. If the same is said to last
+twice, it lasts until the later end; of how long checks, downloads and installs take, what was said last counts.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from scheduler.simulator.device import SimulatedGateway
 from scheduler.simulator.errors import SimulatorError
-from scheduler.simulator.mischief import ENDLESS, Reach
+from scheduler.simulator.mischief import Reach
+from scheduler.simulator.sentences import (
+    FOR,
+    LONGEST,
+    REACH,
+    Said,
+    Sentence,
+    for_a_while,
+    for_so_long,
+    reaching,
+    simply,
+)
 from scheduler.simulator.usecases import BUSY_FOR, BYTE_S, LATE_S, UseCases
 
-LONGEST = timedelta(days=366)
 UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
 
 _DURATION = r"\d{1,6} ?(?:s|seconds?|m|minutes?|h|hours?)"
@@ -38,138 +46,91 @@ _PARTS = tuple(
         r"at (?P<hour>\d{1,2}):(?P<minute>\d{2})",
     )
 )
-_HOW = "[...] may be left out, DURATION is as 15m or 15 minutes, PATH as /api/operation, and HH:MM as 16:05"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What stands behind a sentence's first words; ``count`` is the number among them, if they have one."""
-
-    by: timedelta | None = None
-    reach: Reach = ENDLESS
-    count: int = 1
-
-    @property
-    def parts(self) -> set[str]:
-        """Which parts are there, by their first words."""
-        found = {"by": self.by, "to": self.reach.path, "for": self.reach.lasting, "next": self.reach.requests}
-        return {part for part, value in found.items() if value is not None}
-
-    def lasting(self, otherwise: timedelta) -> timedelta:
-        """How long."""
-        return otherwise if self.reach.lasting is None else self.reach.lasting
-
-    def by_s(self, otherwise: float) -> float:
-        """How late, in seconds."""
-        return otherwise if self.by is None else self.by.total_seconds()
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """What a sentence makes happen by which use-case, which parts it takes, and which it cannot do without."""
-
-    use_case: Callable[..., None]
-    happen: Callable[[UseCases, Said], None]
-    takes: frozenset[str] = frozenset()
-    needs: frozenset[str] = frozenset()
-
-    @property
-    def meaning(self) -> str:
-        """What happens, in words: the use-case's own."""
-        return " ".join((self.use_case.__doc__ or "").split())
-
-    @property
-    def grammar(self) -> str:
-        """What may or must follow, as a person reads it."""
-        lasting = "for DURATION | for the next N requests" if "next" in self.takes else "for DURATION"
-        spelled = {"by": "by DURATION", "to": "to PATH", "for": lasting}
-        parts = ((part, text) for part, text in spelled.items() if part in self.takes)
-        return "".join(f" {text}" if part in self.needs else f" [{text}]" for part, text in parts)
-
-
-_FOR = frozenset({"for"})
-_REACH = frozenset({"to", "for", "next"})
-
-
-def _simply(happen: Callable[[UseCases], None]) -> Sentence:
-    return Sentence(happen, lambda usecases, _: happen(usecases))
-
-
-def _lasting(happen: Callable[[UseCases, timedelta | None], None]) -> Sentence:
-    return Sentence(happen, lambda usecases, said: happen(usecases, said.reach.lasting), _FOR)
-
-
-def _reaching(happen: Callable[[UseCases, Reach], None]) -> Sentence:
-    return Sentence(happen, lambda usecases, said: happen(usecases, said.reach), _REACH)
+_HOW = "[...] may be left out, DURATION is as 15m or 15 minutes, PATH as /api/operation, VERSION as 1.50.1, and HH:MM as 16:05"
 
 
 SENTENCES: dict[str, Sentence] = {
-    "ignores writes": _lasting(UseCases.ignores_writes),
+    "ignores writes": for_a_while(UseCases.ignores_writes),
     "ignores the next write": Sentence(
         UseCases.ignores_the_next_writes, lambda u, said: u.ignores_the_next_writes(said.count)
     ),
-    "applies the previous one": _lasting(UseCases.applies_the_previous_one),
-    "one step late": _lasting(UseCases.applies_the_previous_one),
-    "clamps 81 to 99": _lasting(UseCases.clamps),
-    "float drift": _lasting(UseCases.drifts),
-    "forgets to start": _simply(UseCases.forgets_to_start),
-    "refuses the wizard": _lasting(UseCases.refuses_the_wizard),
-    "is busy": Sentence(UseCases.is_busy, lambda u, said: u.is_busy(said.lasting(BUSY_FOR)), _FOR),
-    "offline": Sentence(
-        UseCases.goes_offline, lambda u, said: u.goes_offline(said.lasting(LONGEST)), _FOR, _FOR
+    "applies the previous one": for_a_while(UseCases.applies_the_previous_one),
+    "one step late": for_a_while(UseCases.applies_the_previous_one),
+    "clamps 81 to 99": for_a_while(UseCases.clamps),
+    "float drift": for_a_while(UseCases.drifts),
+    "forgets to start": simply(UseCases.forgets_to_start),
+    "refuses the wizard": for_a_while(UseCases.refuses_the_wizard),
+    "is busy": Sentence(UseCases.is_busy, lambda u, said: u.is_busy(said.lasting(BUSY_FOR)), FOR),
+    "offline": for_so_long(UseCases.goes_offline),
+    "token expires": simply(UseCases.token_expires),
+    "token is forgotten": simply(UseCases.token_is_forgotten),
+    "somebody uses the app": simply(UseCases.somebody_uses_the_app),
+    "somebody stops it": simply(UseCases.somebody_stops_it),
+    "has an update": simply(UseCases.has_an_update),
+    "stages an update": simply(UseCases.stages_an_update),
+    "the update brings": Sentence(
+        UseCases.update_brings,
+        lambda u, said: u.update_brings(said.version or ""),
+        frozenset({"version"}),
+        frozenset({"version"}),
     ),
-    "token expires": _simply(UseCases.token_expires),
-    "token is forgotten": _simply(UseCases.token_is_forgotten),
-    "somebody uses the app": _simply(UseCases.somebody_uses_the_app),
-    "somebody stops it": _simply(UseCases.somebody_stops_it),
-    "has an update": _simply(UseCases.has_an_update),
-    "upgrades itself": _simply(UseCases.upgrades_itself),
-    "stays stopped after an upgrade": _simply(UseCases.stays_stopped),
-    "reboots": _simply(UseCases.reboots),
-    "certificate replaced": _simply(UseCases.certificate_is_replaced),
-    "another serial": _simply(UseCases.is_another_gateway),
-    "the grid fails": _lasting(UseCases.grid_fails),
-    "the grid returns": _simply(UseCases.grid_returns),
-    "a grid fault appears": _lasting(UseCases.grid_fault_appears),
-    "the grid fault clears": _simply(UseCases.grid_fault_clears),
+    "the update is rolled back": simply(UseCases.update_is_rolled_back),
+    "a check lasts": for_so_long(UseCases.check_lasts),
+    "checks fail": for_a_while(UseCases.checks_fail),
+    "updates begin late": simply(UseCases.updates_begin_late),
+    "a download lasts": for_so_long(UseCases.download_lasts),
+    "an install lasts": for_so_long(UseCases.install_lasts),
+    "an install begins late": for_so_long(UseCases.install_begins_late),
+    "installs fail": simply(UseCases.installs_fail),
+    "installs what is staged": simply(UseCases.installs_what_is_staged),
+    "upgrades itself": simply(UseCases.upgrades_itself),
+    "stays stopped after an upgrade": simply(UseCases.stays_stopped),
+    "reboots": simply(UseCases.reboots),
+    "certificate replaced": simply(UseCases.certificate_is_replaced),
+    "another serial": simply(UseCases.is_another_gateway),
+    "the grid fails": for_a_while(UseCases.grid_fails),
+    "the grid returns": simply(UseCases.grid_returns),
+    "a grid fault appears": for_a_while(UseCases.grid_fault_appears),
+    "the grid fault clears": simply(UseCases.grid_fault_clears),
     "answers late": Sentence(
         UseCases.answers_late,
         lambda u, said: u.answers_late(said.reach, seconds=said.by_s(LATE_S)),
-        _REACH | {"by"},
+        REACH | {"by"},
     ),
     "applies but answers late": Sentence(
         UseCases.applies_but_answers_late,
         lambda u, said: u.applies_but_answers_late(said.reach, seconds=said.by_s(LATE_S)),
-        _REACH | {"by"},
+        REACH | {"by"},
     ),
     "slow bytes": Sentence(
         UseCases.answers_slowly,
         lambda u, said: u.answers_slowly(said.reach, seconds=said.by_s(BYTE_S)),
-        _REACH | {"by"},
+        REACH | {"by"},
     ),
-    "resets": _reaching(UseCases.resets),
-    "applies but resets": _reaching(UseCases.applies_but_resets),
-    "truncates": _reaching(UseCases.truncates),
-    "redirects elsewhere": _reaching(UseCases.redirects),
-    "answers html": _reaching(UseCases.answers_html),
-    "answers nonsense": _reaching(UseCases.answers_nonsense),
-    "answers nan": _reaching(UseCases.answers_nan),
-    "answers too much": _reaching(UseCases.answers_too_much),
-    "answers 401": _reaching(UseCases.answers_401),
-    "answers 403": _reaching(UseCases.answers_403),
-    "answers 429": _reaching(UseCases.answers_429),
+    "resets": reaching(UseCases.resets),
+    "applies but resets": reaching(UseCases.applies_but_resets),
+    "truncates": reaching(UseCases.truncates),
+    "redirects elsewhere": reaching(UseCases.redirects),
+    "answers html": reaching(UseCases.answers_html),
+    "answers nonsense": reaching(UseCases.answers_nonsense),
+    "answers nan": reaching(UseCases.answers_nan),
+    "answers too much": reaching(UseCases.answers_too_much),
+    "answers 401": reaching(UseCases.answers_401),
+    "answers 403": reaching(UseCases.answers_403),
+    "answers 429": reaching(UseCases.answers_429),
     "answers 429 with retry-after": Sentence(
         UseCases.answers_429,
         lambda u, said: u.answers_429(said.reach, retry_after=True),
         frozenset({"to", "for"}),
-        _FOR,
+        FOR,
     ),
-    "answers 500": _reaching(UseCases.answers_500),
-    "answers 502": _reaching(UseCases.answers_502),
-    "answers 503": _reaching(UseCases.answers_503),
-    "behaves again": _simply(UseCases.behaves_again),
+    "answers 500": reaching(UseCases.answers_500),
+    "answers 502": reaching(UseCases.answers_502),
+    "answers 503": reaching(UseCases.answers_503),
+    "behaves again": simply(UseCases.behaves_again),
 }
-"""The sentences by their first words. "ignores the next write" takes a number, as in "ignores the next 3 writes"."""
+"""The sentences by their first words. "ignores the next write" takes a number, as in "ignores the next 3 writes"; "the update
+brings" needs a version, as in "the update brings 1.50.1"."""
 
 
 def known_sentences() -> dict[str, str]:
@@ -188,6 +149,7 @@ def apply_scenario(device: SimulatedGateway, sentence: str) -> None:
     """
     core, found = _taken_apart(" ".join(sentence.lower().split()))
     words, count = _counted(core)
+    words, version = _versioned(words)
     known = SENTENCES.get(words)
     if known is None:
         raise _unknown(sentence, words)
@@ -195,6 +157,7 @@ def apply_scenario(device: SimulatedGateway, sentence: str) -> None:
         by=_duration(found["by"]),
         reach=Reach(path=found["to"], lasting=_duration(found["lasting"]), requests=_requests(found)),
         count=count,
+        version=version,
     )
     if not known.needs <= said.parts <= known.takes:
         raise _misspelled(sentence, words)
@@ -231,6 +194,12 @@ def _counted(words: str) -> tuple[str, int]:
     """The sentence that this is one of, and its number: "ignores the next 3 writes" has one."""
     counted = re.fullmatch(r"ignores the next (\d{1,6}) writes?", words)
     return (words, 1) if counted is None else ("ignores the next write", int(counted[1]))
+
+
+def _versioned(words: str) -> tuple[str, str | None]:
+    """The sentence that this is one of, and its version: "the update brings 1.50.1" has one."""
+    versioned = re.fullmatch(r"the update brings (\d{1,4}(?:\.\d{1,4}){1,3})", words)
+    return (words, None) if versioned is None else ("the update brings", versioned[1])
 
 
 def _requests(found: dict[str, str | None]) -> int | None:

@@ -76,7 +76,7 @@ async def serving(
         taken = await stack.enter_async_context(_listening(app, device, host, port, handshakes.context))
         plain: int | None = None
         if http_port is not None:
-            open_app = elsewhere(host, taken) if device.personality.since(1, 20) else app
+            open_app = _open_or_elsewhere(app, device, elsewhere(host, taken))
             plain = await stack.enter_async_context(_listening(open_app, device, host, http_port, None))
         yield Served(
             host=host,
@@ -97,6 +97,15 @@ def elsewhere(host: str, port: int) -> ASGIApp:
             scheme="https", hostname=in_brackets(request.url.hostname or host), port=port
         )
         await moved(str(target), request.method)(scope, receive, send)
+
+    return serve
+
+
+def _open_or_elsewhere(app: ASGIApp, device: SimulatedGateway, moved_app: ASGIApp) -> ASGIApp:
+    """What the plain port answers by the firmware of the moment: an update may bring the one that has TLS."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        await (moved_app if device.personality.since(1, 20) else app)(scope, receive, send)
 
     return serve
 

@@ -6,19 +6,20 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.responses import Response
 
 from scheduler.model.reading import Grid
 from scheduler.simulator import refusals
-from scheduler.simulator.device import Setting, SimulatedGateway
+from scheduler.simulator.device import Setting
 from scheduler.simulator.faults import GridFault
 from scheduler.simulator.house import raw_percent
-from scheduler.simulator.mischief import ENDLESS, Kind, Mischief, Reach, Trouble
+from scheduler.simulator.mischief import ENDLESS, NEVER, Kind, Mischief, Reach, Trouble
 from scheduler.simulator.refusals import Refusal
 from scheduler.simulator.responses import moved, refused
+from scheduler.simulator.updatecases import UpdateCases
 
 BUSY_FOR = timedelta(minutes=2)
 LATE_S = 12.0
@@ -34,16 +35,15 @@ APP_SETTING = Setting(mode="backup", reserve_raw_percent=raw_percent(50))
 PAGE = "<!DOCTYPE html><html><head><title>Powerwall</title></head><body></body></html>"
 NONSENSE = b"\x00\xff{not JSON"
 LOGIN = "post /api/login/basic"
+STOPS = ("get /api/sitemaster/stop", "post /api/sitemaster/stop")
+"""Both verbs: an update may change which of them stops it."""
 GRID = "grid"
 """Under which name `SimulatedGateway.ends` holds when an outage ends; habits are there under their own."""
-NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class UseCases:
+class UseCases(UpdateCases):
     """What can befall a gateway. What lasts takes how long; troubles of answers take a `Reach`."""
-
-    device: SimulatedGateway
 
     def ignores_writes(self, lasting: timedelta | None = None) -> None:
         """Writes are answered as if they had been taken."""
@@ -55,7 +55,7 @@ class UseCases:
 
     def applies_the_previous_one(self, lasting: timedelta | None = None) -> None:
         """A commit puts in force what the one before it should have (powerwall2 issue 26)."""
-        self._habit("one_step_late", lasting, after=self.device.personality.one_step_late)
+        self._habit("one_step_late", lasting, after=lambda: self.device.personality.one_step_late)
 
     def clamps(self, lasting: timedelta | None = None) -> None:
         """A reserve that the app would show as 81 to 99 % is taken, and kept as 80 % (pypowerwall issue 200)."""
@@ -98,21 +98,9 @@ class UseCases:
         """The battery is taken out of service, by no login of ours."""
         self.device.stop(under_load=True)
 
-    def has_an_update(self) -> None:
-        """The next check for updates finds one."""
-        self.device.updater.available = True
-
-    def upgrades_itself(self) -> None:
-        """It installs new firmware now, unasked."""
-        self.device.upgrade()
-
-    def stays_stopped(self) -> None:
-        """After an upgrade the battery is not started (as some were after 21.20)."""
-        self.device.mischief.stays_stopped = True
-
     def reboots(self) -> None:
         """It is gone for two minutes, then as before, but with a new start time and without memory of tokens."""
-        self.device.reboot()
+        self.device.restarts.reboot()
 
     def certificate_is_replaced(self) -> None:
         """It has a new key and a new certificate from now on; connections of the old one end."""
@@ -216,8 +204,8 @@ class UseCases:
 
     def answers_500(self, reach: Reach = ENDLESS) -> None:
         """Logins and stops are refused because the wizard cannot start, whoever asks and whatever flows."""
-        stop = f"{self.device.personality.stop_method} /api/sitemaster/stop".lower()
-        self._refuse(reach, lambda _: refusals.cannot_start_wizard(), names=frozenset({LOGIN, stop}))
+        names = frozenset({LOGIN, *STOPS})
+        self._refuse(reach, lambda _: refusals.cannot_start_wizard(), names=names)
 
     def answers_502(self, reach: Reach = ENDLESS) -> None:
         """Everything is refused without a body."""
@@ -261,10 +249,12 @@ class UseCases:
     def _until(self, reach: Reach) -> datetime | None:
         return None if reach.lasting is None else self.device.now() + reach.lasting
 
-    def _habit(self, habit: str, lasting: timedelta | None, *, after: bool = False) -> None:
+    def _habit(
+        self, habit: str, lasting: timedelta | None, *, after: Callable[[], bool] = lambda: False
+    ) -> None:
         """Give the gateway a habit, and the value that it has ``after`` so long; without a duration it stays."""
         setattr(self.device.mischief, habit, True)
-        self._last(habit, lasting, lambda: setattr(self.device.mischief, habit, after))
+        self._last(habit, lasting, lambda: setattr(self.device.mischief, habit, after()))
 
     def _last(self, what: str, lasting: timedelta | None, end: Callable[[], None]) -> None:
         """Let ``end`` happen after so long, or never. If the same was begun more than once, only the latest end counts."""

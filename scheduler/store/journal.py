@@ -110,11 +110,11 @@ def events(path: Path, *, last: int | None = None) -> list[dict[str, Any]]:
 
 
 def _newest(path: Path, query: str, last: int | None) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
     try:
+        if not path.exists():
+            return []
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             rows = connection.execute(query, (KEPT if last is None else last,)).fetchall()
         return [json.loads(text) for (text,) in reversed(rows)]
-    except (sqlite3.Error, ValueError) as error:
+    except (sqlite3.Error, OSError, ValueError) as error:
         raise StoreError(f"{path} could not be read: {error}") from error

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from scheduler.model.errors import StoreError
 from scheduler.model.events import Event, MemoryFailed
 from scheduler.store import durable
-from scheduler.store.journal import Journal
+from scheduler.store.journal import Journal, events
 from scheduler.store.logins import LoginLedger
 from scheduler.store.marker import Marker
 from scheduler.store.note import NoteFile
@@ -22,7 +23,7 @@ Listener = Callable[[Event], None]
 
 
 class Memory:
-    """Marker, logins, a note on the gateway, journal and status of one directory. A failure of any of them is told, once for each way.
+    """Marker, logins, notes on the gateway and on moments, journal and status of one directory. A failure of any of them is told, once for each way.
 
     What a ``simulated`` gateway leaves is kept apart in a folder of its own: its logins are none of the real one's
     budget, its marks no reason to start a real battery, and its switches no history of the house.
@@ -45,6 +46,7 @@ class Memory:
         self._journal_file = kept / "journal.sqlite"
         self.logins = LoginLedger(kept / "logins.json", self.failed)
         self.note = NoteFile(kept / "gateway.json", self.failed)
+        self.moments = NoteFile(kept / "moments.json", self.failed)
         self.marker = Marker(kept / "marker.json", self.failed, now)
 
     def open_journal(self) -> Journal | None:
@@ -54,6 +56,14 @@ class Memory:
         except StoreError as error:
             self.failed(error)
             return None
+
+    def events(self) -> list[dict[str, Any]]:
+        """The events of the journal, oldest first; none if it cannot be read, which is told."""
+        try:
+            return events(self._journal_file)
+        except StoreError as error:
+            self.failed(error)
+            return []
 
     def listen(self, listener: Listener) -> None:
         """Tell this one, too, from now on."""

@@ -1,0 +1,161 @@
+"""`firmware`: which version the gateway runs, what waits, what is under way, what happened; and ask for an update now."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scheduler.cli.common import (
+    ConfigOption,
+    Exit,
+    JsonOption,
+    StateOption,
+    config_path,
+    fail,
+    fail_called_off,
+    fail_for,
+    load_or_fail,
+    print_json,
+    say,
+    say_doubt,
+    state_dir,
+)
+
+if TYPE_CHECKING:
+    from scheduler.app.firmware import Checked
+    from scheduler.config.configuration import Configuration
+
+_NOTHING = ("firmware", "not known yet")
+_PHASES = {
+    "path": "seeing whether a switch would come through",
+    "ask": "asking the gateway to look for an update",
+    "poll": "waiting for what the gateway finds",
+    "install": "installing",
+    "return": "seeing to the battery after the install",
+}
+
+
+def firmware(
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Have the gateway look for an update now; installs nothing.")
+    ] = False,
+    last: Annotated[int, typer.Option(min=1, max=5000, help="How many events, the newest.")] = 20,
+    config: ConfigOption = None,
+    state: StateOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the gateway's firmware, what waits to be installed, and past upgrades and checks; works while the daemon runs.
+
+    With --check, exits 0 if the gateway told whether an update waits, and 1 if it could not find out.
+    """
+    from scheduler.app.firmware import recall
+    from scheduler.daemon.clock import SystemClock
+    from scheduler.model.errors import StoreError
+
+    configuration = load_or_fail(config_path(config), warn=check)
+    directory = state_dir(state)
+    checked = _check(configuration, directory) if check else None
+    try:
+        known = recall(
+            directory,
+            simulated=configuration.gateway.type == "simulated",
+            last=last,
+            damaged=lambda error: say(str(error)),
+        )
+    except StoreError as error:
+        fail(str(error), Exit.NO)
+    if checked is not None:
+        known = known.after(checked, SystemClock().now())
+    document = known.document(configuration.schedule.zone)
+    if checked is not None:
+        document["check"] = {"outcome": checked.outcome.value, "message": checked.message}
+    if json:
+        print_json(document)
+    else:
+        _print(document, directory)
+    raise typer.Exit(Exit.FINE if checked is None or checked.answered else Exit.NO)
+
+
+def _check(configuration: Configuration, directory: Path) -> Checked:
+    from scheduler.app.visit import Interrupted
+    from scheduler.daemon import process
+    from scheduler.model.errors import SchedulerError
+    from scheduler.observe.logs import configure
+
+    configure()
+    say("asking the gateway; to look for an update can take it some minutes")
+    try:
+        return process.run(_until_stopped(configuration, directory))
+    except Interrupted as error:
+        fail_called_off(error)
+    except SchedulerError as error:
+        fail_for(error)
+
+
+async def _until_stopped(configuration: Configuration, directory: Path) -> Checked:
+    """Until done, or until a signal calls it off: then the battery is put back into service first."""
+    from scheduler.app.firmware import check
+    from scheduler.daemon import process
+
+    return await check(configuration, directory, stop=process.told_to_stop(), doubt=say_doubt)
+
+
+def _print(document: dict[str, Any], directory: Path) -> None:
+    shown = rows(document)
+    if shown == [_NOTHING] and not document["events"]:
+        print(f"nothing is known of the gateway's firmware in {directory} yet; --check asks the gateway")
+        return
+    for label, words in shown:
+        print(f"{label:<9} {words}")
+    print()
+    for event in document["events"]:
+        print(event_line(event))
+    if not document["events"]:
+        print(f"no upgrade and no check has been recorded in {directory} yet")
+
+
+def rows(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """The screen above the history as pairs of label and words."""
+    shown = [("firmware", document["firmware"]) if document["firmware"] else _NOTHING]
+    if document["known_since"]:
+        shown.append(("seen", f"first at {_clock(document['known_since'])}"))
+    if document["started"]:
+        shown.append(("started", f"{document['started']}, by the gateway's own clock"))
+    if document["waiting"]:
+        waiting = document["waiting"]
+        shown.append(("waiting", f"{waiting['message']}; found at {_clock(waiting['at'])}"))
+    if document["under_way"]:
+        shown.append(("under way", _under_way(document["under_way"])))
+    if "check" in document:
+        shown.append(("asked now", document["check"]["message"]))
+    return shown
+
+
+def _under_way(errand: dict[str, Any]) -> str:
+    doing = _PHASES[errand["phase"]]
+    if errand["phase"] == "install" and errand["since"]:
+        doing = f"installing since {_clock(errand['since'])}"
+    stopped = "" if errand["running"] else "; no daemon runs, and the next one goes on from there"
+    return (
+        f"{errand['do']} of {_clock(errand['at'])}, {errand['rule']} (line {errand['line']}): {doing}, "
+        f"to be over by {_clock(errand['ends'])}{stopped}"
+    )
+
+
+def event_line(event: dict[str, Any]) -> str:
+    """One event of the history: when, what, and the sentence that was told then."""
+    what = str(event.get("event"))
+    if what == "moment_ended":
+        what = f"{event.get('do')}: {event.get('outcome')}"
+    elif what == "path":
+        what = "path open" if event.get("is_open") else "path shut"
+    at = str(event.get("at"))[:19].replace("T", " ")
+    return f"{at}  {what:<30}  {event.get('message', '')}"
+
+
+def _clock(instant: str) -> str:
+    return f"{datetime.fromisoformat(instant):%Y-%m-%d %H:%M}"

@@ -1,0 +1,51 @@
+"""What must outlast us of the gateway's firmware and of moments: which version was seen, what is under way, what is done.
+
+Sections of one small note, each written by whoever owns it. What they mean is not known here; losing them costs a check
+that is made once more, never a switch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scheduler.control.ports import Note
+
+IDENTITY = "identity"
+"""Written by `restart`: ``firmware``, ``start_time`` and ``since``, the instant at which this firmware was seen first."""
+
+CURRENT = "current"
+"""Written by `errands`: the moment under way."""
+
+DONE = "done"
+"""Written by `errands`: the instants at which moments ended, by their keys."""
+
+WAITING = "waiting"
+"""Written by `errands`: an update that was found and not installed: ``at``, ``message``, and the ``firmware`` it waited beside."""
+
+Section = dict[str, Any]
+
+
+class Diary:
+    """The note as we know it. Only one process may write to it; nothing is written that is there already."""
+
+    def __init__(self, note: Note) -> None:
+        self._note = note
+        self._content = note.load()
+
+    def section(self, name: str) -> Section:
+        """What stands under this name; empty if nothing does, or something else than an object."""
+        section = self._content.get(name)
+        return dict(section) if isinstance(section, dict) else {}
+
+    def put(self, name: str, section: Section) -> None:
+        """Let this stand there, durably before this returns; nothing, if it is empty."""
+        self.put_together({name: section})
+
+    def put_together(self, sections: Mapping[str, Section]) -> None:
+        """`put` of several sections, by their names, in one write: whoever is killed leaves all of them or none."""
+        if all(section == self.section(name) for name, section in sections.items()):
+            return
+        merged = {**self._content, **sections}
+        self._content = {name: section for name, section in merged.items() if section}
+        self._note.save(dict(self._content))

@@ -1,0 +1,89 @@
+"""What came of a moment, by what the loop knows: whether the gateway is back, and the battery as the plan wants it. Pure.
+
+Also that the time of a moment is over, and what a person should do then.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from scheduler.control.firmware import Check, Outcome, Phase
+from scheduler.control.install import BUDGET
+from scheduler.control.state import State
+from scheduler.model.reading import Identity
+
+LATE_LOOK = timedelta(minutes=10)
+"""A run that takes up an install whose time is over looks for so long what became of it, before it complains."""
+
+_START = (
+    "if the battery stands still, start it with `tou-scheduler sitemaster run` or in the gateway's own page"
+)
+
+
+def result_of(check: Check, state: State, now: datetime) -> tuple[Outcome, str] | None:
+    """How the moment ended, in a word and in a sentence; None while it goes on."""
+    if check.phase is Phase.RETURN:
+        return _returned(check, state, now)
+    if now < check.ends:
+        return None
+    if check.phase is Phase.INSTALL:
+        return _installed_late(check, state, now)
+    if check.moment.do == "check_path":
+        return Outcome.PATH_SHUT, f"the way to a switch could not be tried in time: {_why(check, state)}"
+    if check.waits:
+        return Outcome.UPDATE_WAITING, check.waits
+    if state.pacing.latch is not None:  # it was told when it was found, and lasts
+        return Outcome.NOT_AVAILABLE, str(state.pacing.latch)
+    return (
+        Outcome.UNFINISHED,
+        f"the check was not over in time: {_why(check, state)}; it is made again at the next moment",
+    )
+
+
+def _why(check: Check, state: State) -> str:
+    if state.trouble is not None:
+        return state.trouble.sentence
+    return check.message or f"it was still at '{check.phase.value}'"
+
+
+def _returned(check: Check, state: State, now: datetime) -> tuple[Outcome, str] | None:
+    """Once the gateway is back: the setpoint reads back, or it never will."""
+    after, record = state.identity, state.record
+    over = check.ends + LATE_LOOK if check.resumed else check.ends
+    if after is None or after == check.before:
+        return None if now < over else _unfinished("it was back, and is gone again")
+    came = _came(check, after)
+    if record is not None and record.verdict.good:
+        if check.before is not None and check.before.firmware == after.firmware:
+            if now < min(check.ends, (check.since or now) + BUDGET):
+                return None  # some restart more than once for one update
+            remedy = "the update did not take; see in the gateway's own page, or wait for the next moment"
+            return Outcome.ROLLED_BACK, f"{came}; {remedy}"
+        return Outcome.INSTALLED, f"{came}; the gateway reads back {record.desired}"
+    if state.pacing.latch is not None:
+        return Outcome.INSTALLED_SHUT, f"{came}; it no longer lets us switch: {state.pacing.latch}"
+    if now < over:
+        return None
+    wanted = f"{state.desired} does not read back yet"
+    return _unfinished(f"{came}, but {wanted if state.trouble is None else state.trouble.sentence}")
+
+
+def _installed_late(check: Check, state: State, now: datetime) -> tuple[Outcome, str] | None:
+    """The time of an install is over, and nobody saw the gateway come back."""
+    if check.resumed and now < check.ends + LATE_LOOK and state.identity in {None, check.before}:
+        return None
+    if state.identity is not None and state.identity != check.before:
+        return _returned(check, state, now)
+    return _unfinished("it did not come back as another one in time")
+
+
+def _unfinished(what: str) -> tuple[Outcome, str]:
+    remedy = f"we go on trying to have the battery right; {_START}, and if the gateway stays away, see whether it has power"
+    return Outcome.UNFINISHED, f"the gateway was told to install its update: {what}; {remedy}"
+
+
+def _came(check: Check, after: Identity) -> str:
+    before = "" if check.before is None else check.before.firmware
+    if before == after.firmware:
+        return f"the gateway restarted and runs {after.firmware} as before"
+    return f"the gateway went from firmware {before} to {after.firmware}"
