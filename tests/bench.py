@@ -40,6 +40,8 @@ def local(text: str) -> datetime:
 class Marks(set[str]):
     """Marks in memory, with everything that happened to them in ``story``; ``now`` tells when they are noted."""
 
+    kept = True
+
     def __init__(self, story: list[str], now: Callable[[], datetime | None] = lambda: None) -> None:
         super().__init__()
         self.story = story
@@ -60,6 +62,12 @@ class Marks(set[str]):
         """Forget it."""
         self.story.append(f"clear {mark}")
         self.discard(mark)
+
+
+class Moments(NoNote):
+    """A note of moments that is kept, as long as ``kept`` says so."""
+
+    kept = True
 
 
 class Ledger:
@@ -128,7 +136,7 @@ class Bench:
     session: Session
     story: list[str]
     events: list[Event] = field(default_factory=list)
-    moments: NoNote = field(default_factory=NoNote)
+    moments: Moments = field(default_factory=Moments)
     ledger: Ledger = field(default_factory=Ledger)
     note: NoNote = field(default_factory=NoNote)
 

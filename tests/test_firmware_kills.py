@@ -175,7 +175,7 @@ def test_an_install_that_was_taken_is_not_asked_for_again() -> None:
     """A gateway that took it and begins three minutes later is waited for by the next process, too."""
     sentences = ("stages an update", "an install begins late for 3 minutes")
     steps = morning(sentences).steps
-    noted = steps.index("after NoNote save", steps.index(f"after {INSTALL}"))
+    noted = steps.index("after Moments save", steps.index(f"after {INSTALL}"))
 
     day = morning(sentences, noted + 1)
 

@@ -171,7 +171,6 @@ async def test_what_an_upgrade_in_the_peak_cost_is_told(version: str) -> None:
     (told,) = day.run.told(StoodStill)
     assert day.stopped() == QUARTER
     assert told.at_least_s <= QUARTER.total_seconds() <= told.at_most_s <= 1230
-    assert told.at_least_s >= 600, "that it was gone was seen within a few minutes"
     assert told.since <= local("2026-01-14T17:00") < local("2026-01-14T17:15") <= told.until
     assert told.boundary is None
     taken = (meter_wh[1] - meter_wh[0]) / 1000 * PRICE

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pytest
-from bench import BY_DAY, BY_NIGHT, Marks, local, readme_schedule
+from bench import BY_DAY, BY_NIGHT, Marks, Moments, local, readme_schedule
 from clockwork import VirtualClock
 
 from scheduler.control.agenda import Policy
 from scheduler.control.loop import Loop
-from scheduler.gateway.note import NoNote
 from scheduler.model.errors import NotCapable, Throttled
 from scheduler.model.events import Event, MomentEnded, Switched
 from scheduler.model.evidence import Step, SwitchRecord, Verdict
@@ -138,7 +137,7 @@ class Day:
             self.cloud,
             clock=self.clock,
             marks=Marks([]),
-            note=NoNote(),
+            note=Moments(),
             tell=self.events.append,
             arm=lambda _: None,
             report=self.reports.append,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from scheduler import __version__
 from scheduler.app.once import keep_record, policy_of
 from scheduler.app.patience import own
-from scheduler.app.plug import connect, identity_of, simulate
+from scheduler.app.plug import connect, device_of, identity_of, simulate
 from scheduler.config.configuration import Configuration
 from scheduler.config.load import load
 from scheduler.config.problems import ConfigurationError
@@ -97,6 +97,7 @@ class Daemon:
                     marks=memory.marker,
                     note=memory.moments,
                     tell=memory.tell,
+                    device=device_of(self._configuration),
                     longest_install_s=lambda: longest_install_s(memory.events()),
                     arm=self._engine(stack).arm,
                     report=StatusFile(memory.write_status, self.zone).report,
@@ -126,12 +127,7 @@ class Daemon:
 
     def _tell_start(self, memory: Memory) -> None:
         it = self._configuration
-        where = (
-            "a simulated gateway"
-            if it.gateway.type == "simulated"
-            else f"{it.gateway.host}:{it.gateway.port}"
-        )
-        words = f"tou-scheduler {__version__} runs {it.path} on {where}, memory in {self._directory}"
+        words = f"tou-scheduler {__version__} runs {it.path} on {device_of(it)}, memory in {self._directory}"
         memory.tell(Started(at=self._clock.now(), message=words))
         self._tell_oddities(memory)
 
@@ -171,7 +167,7 @@ class Daemon:
         edited = fresh.digest != self._configuration.digest
         news = edited or plug != self._plugged or self._refused is not None
         self._configuration, self._plugged, self._refused = fresh, plug, None
-        loop.adopt(policy_of(fresh), gateway)
+        loop.adopt(policy_of(fresh), gateway, device_of(fresh))
         if news:
             beside_it = "" if edited or gateway is None else ", with another certificate or password"
             message = f"{fresh.path} is in force ({fresh.digest[:12]}){beside_it}"

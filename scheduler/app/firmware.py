@@ -14,9 +14,10 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
+from scheduler.app.plug import device_of
 from scheduler.app.visit import Doubt, Visit, visit
 from scheduler.config.configuration import Configuration
-from scheduler.control.diary import CURRENT, IDENTITY, WAITING, Diary
+from scheduler.control.diary import CURRENT, IDENTITY, WAITING, Diary, instant_of
 from scheduler.control.firmware import POLL_S, Check, Outcome, at_work, conclude, resumed
 from scheduler.control.ports import Clock
 from scheduler.daemon.clock import SystemClock
@@ -117,8 +118,10 @@ class Known:
         }
 
 
-def recall(directory: Path, *, simulated: bool, last: int, damaged: Callable[[StoreError], None]) -> Known:
-    """What a state directory knows, with the newest ``last`` events; ``damaged`` is told of a note that counts as empty.
+def recall(
+    configuration: Configuration, directory: Path, *, last: int, damaged: Callable[[StoreError], None]
+) -> Known:
+    """What a state directory knows of the configuration's gateway, with the newest ``last`` events; ``damaged`` is told of a note that counts as empty.
 
     StoreError if note or journal cannot be read at all.
     """
@@ -128,15 +131,15 @@ def recall(directory: Path, *, simulated: bool, last: int, damaged: Callable[[St
             raise error
         damaged(error)
 
-    kept = directory / "simulated" if simulated else directory
-    diary = Diary(NoteFile(kept / "moments.json", failed))
+    kept = directory / "simulated" if configuration.gateway.type == "simulated" else directory
+    diary = Diary(NoteFile(kept / "moments.json", failed), device_of(configuration))
     identity = diary.section(IDENTITY)
     firmware = _text(identity, "firmware")
     waiting = _waiting(diary.section(WAITING))
     events = [event for event in journal.events(kept / "journal.sqlite") if _is_about_firmware(event)]
     return Known(
         firmware=firmware,
-        known_since=_instant(identity, "since"),
+        known_since=instant_of(identity.get("since")),
         started=_text(identity, "start_time"),
         waiting=waiting if _still_waits(waiting, firmware) else None,
         under_way=resumed(diary.section(CURRENT)),
@@ -220,7 +223,7 @@ def _is_about_firmware(event: dict[str, Any]) -> bool:
 
 
 def _waiting(section: dict[str, Any]) -> Waiting | None:
-    at, message = _instant(section, "at"), _text(section, "message")
+    at, message = instant_of(section.get("at")), _text(section, "message")
     if at is None or message is None:
         return None
     return Waiting(at=at, message=message, firmware=_text(section, "firmware"))
@@ -234,14 +237,6 @@ def _text(section: dict[str, Any], key: str) -> str | None:
     """What stands there, if it is a text that is not empty: the note may be another version's."""
     value = section.get(key)
     return value if isinstance(value, str) and value else None
-
-
-def _instant(section: dict[str, Any], key: str) -> datetime | None:
-    try:
-        instant = datetime.fromisoformat(_text(section, key) or "")
-    except ValueError:
-        return None
-    return None if instant.tzinfo is None else instant
 
 
 def _local(instant: datetime | None, zone: tzinfo) -> str | None:

@@ -110,3 +110,9 @@ def identity_of(configuration: Configuration) -> object:
     """What makes it another gateway: its settings, or another certificate in the same file."""
     settings = configuration.gateway
     return (settings, configuration.schedule.zone if settings.type == "simulated" else endpoint_of(settings))
+
+
+def device_of(configuration: Configuration) -> str:
+    """Which gateway it is, in words: the same one with another password or certificate has the same."""
+    gateway = configuration.gateway
+    return "a simulated gateway" if gateway.type == "simulated" else f"{gateway.host}:{gateway.port}"

@@ -173,6 +173,8 @@ async def _leave(gateway: LocalGateway, session: Session, marks: Marks) -> Gatew
 class NoMarks:
     """The marks of a visitor who makes no login that stops the battery: what is owed is the daemon's, and stays so."""
 
+    kept = True
+
     def note(self, mark: str) -> None:
         """Forget it."""
 

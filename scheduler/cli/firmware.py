@@ -61,8 +61,8 @@ def firmware(
     checked = _check(configuration, directory) if check else None
     try:
         known = recall(
+            configuration,
             directory,
-            simulated=configuration.gateway.type == "simulated",
             last=last,
             damaged=lambda error: say(str(error)),
         )

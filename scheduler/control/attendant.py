@@ -11,7 +11,7 @@ from datetime import datetime
 
 from scheduler.control.act import Act
 from scheduler.control.agenda import Agenda, Policy
-from scheduler.control.diary import CURRENT, IDENTITY, Diary
+from scheduler.control.diary import Diary
 from scheduler.control.errands import Errands
 from scheduler.control.install import AHEAD, Standing
 from scheduler.control.lack import Lack
@@ -25,6 +25,7 @@ from scheduler.control.state import State
 from scheduler.control.trouble import trouble_of
 from scheduler.control.watch import GridWatch
 from scheduler.model.errors import (
+    BadCredentials,
     GatewayError,
     IdentityChanged,
     NotCapable,
@@ -52,10 +53,12 @@ class Attendant:
         tell: Tell,
         jitter: Callable[[], float],
         longest_install_s: Callable[[], float | None],
+        device: str,
     ) -> None:
         self._clock = clock
         self._marks = marks
-        self._diary = Diary(note)
+        self._note = note
+        self._diary = Diary(note, device)
         self._tell = tell
         self._jitter = jitter
         self._longest_install_s = longest_install_s
@@ -76,17 +79,16 @@ class Attendant:
             self.state, gateway, session, clock, marks=marks, tell=tell, proof=self._proof, lack=self._lack
         )
 
-    async def renew(self, gateway: Gateway | None) -> None:
-        """Another configuration is in force: forget what was latched, and take another gateway if one is given."""
+    async def renew(self, gateway: Gateway | None, device: str) -> None:
+        """Another configuration is in force: forget what was latched, and take another gateway if one is given.
+
+        ``device`` names it: the same one by another way in, with another password say, is still at what it was at.
+        """
         self.state.pacing = self.state.pacing.unlatched()
         self._session.forgive()
         if gateway is not None:
             await self._gateway.close()
-            for section in (
-                IDENTITY,
-                CURRENT,
-            ):  # of the one before; a new password for the same one costs a look
-                self._diary.put(section, {})
+            self._diary = Diary(self._note, device)
             self._take(gateway)
             self.state.pacing, self.state.identity, self.state.record = STEADY, None, None
         self.state.verify_s = self._clock.monotonic()
@@ -117,15 +119,17 @@ class Attendant:
         self._aim(agenda, now)
         self._errands.settle(agenda.fine, self.state)
         self.state.installing_since = self._errands.installing_since(now)
-        if self.state.installing_since is None or await self._is_back():
+        if self.state.installing_since is None or await self._is_back(agenda, now):
             await self._attend(agenda, now)
             self._errands.settle(agenda.fine, self.state)
         self.state.installing_since = self._errands.installing_since(now)
 
-    async def _is_back(self) -> bool:
+    async def _is_back(self, agenda: Agenda, now: datetime) -> bool:
         """Whether a gateway that installs is there again. That it is gone is no failure, and makes no pause grow."""
+        if self._gateway.silence_s > 0:
+            return False
         try:
-            back = await self._errands.await_return(self._restarts.missed)
+            back = await self._errands.await_return(self._standing(agenda, now))
         except GatewayError as failure:
             self._failed(failure)
             return False
@@ -148,6 +152,9 @@ class Attendant:
             self._failed(failure)
             await self._repair.attend()  # and nothing else is asked now
             return
+        except BadCredentials as failure:
+            self._failed(failure)  # another login would only be refused once more
+            return
         except GatewayError as failure:
             self._failed(failure)
             if isinstance(failure, NotCapable | Standstill):  # it answers, and may have been gone before
@@ -155,9 +162,11 @@ class Attendant:
                     await self._restarts.settle(agenda)
         else:
             self._recovered()
-        if self._errands.installing_since(now) is not None:
-            return  # what it was told is to be done in peace; the mark stays
-        # Any call may have logged in, and so stopped the battery.
+        if self._errands.installing_since(now) is None:  # else what it was told is to be done in peace
+            await self._leave_running()
+
+    async def _leave_running(self) -> None:
+        """Any call may have logged in, and so stopped the battery."""
         error = await self._session.release()
         if error is not None:
             self._failed(error)
@@ -267,9 +276,7 @@ class Attendant:
         other = isinstance(error, IdentityChanged)
         before, state.trouble = state.trouble, trouble_of((None if other else state.pacing.latch) or error)
         state.pacing = state.pacing.after(error, now_s, self._jitter())
-        if isinstance(error, Transient) and not isinstance(error, Throttled):
-            self._restarts.missed()
-        if MAY_HAVE_STOPPED in self._marks and not isinstance(error, Throttled):
+        if MAY_HAVE_STOPPED in self._marks and not isinstance(error, Throttled | BadCredentials):
             state.pacing = state.pacing.hurried(now_s + LONGEST_PAUSE_S)
         state.verify_s = now_s  # look before anything else when the pause is over
         if before is None or before.kind is not state.trouble.kind or (other and before != state.trouble):

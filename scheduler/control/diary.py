@@ -7,6 +7,7 @@ that is made once more, never a switch.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from scheduler.control.ports import Note
@@ -23,15 +24,30 @@ DONE = "done"
 WAITING = "waiting"
 """Written by `errands`: an update that was found and not installed: ``at``, ``message``, and the ``firmware`` it waited beside."""
 
+TOLD = "told"
+"""Written by `told`: the install that the gateway was told last."""
+
+DEVICE = "device"
+
 Section = dict[str, Any]
 
 
 class Diary:
-    """The note as we know it. Only one process may write to it; nothing is written that is there already."""
+    """The note as we know it. Only one process may write to it; nothing is written that is there already.
 
-    def __init__(self, note: Note) -> None:
+    ``device`` names the gateway: what was noted of another one counts for nothing.
+    """
+
+    def __init__(self, note: Note, device: str) -> None:
         self._note = note
-        self._content = note.load()
+        self._device = device
+        content = note.load()
+        self._content = content if content.get(DEVICE, device) == device else {}
+
+    @property
+    def kept(self) -> bool:
+        """Whether all of it outlasts us."""
+        return self._note.kept
 
     def section(self, name: str) -> Section:
         """What stands under this name; empty if nothing does, or something else than an object."""
@@ -44,8 +60,19 @@ class Diary:
 
     def put_together(self, sections: Mapping[str, Section]) -> None:
         """`put` of several sections, by their names, in one write: whoever is killed leaves all of them or none."""
-        if all(section == self.section(name) for name, section in sections.items()):
+        if self.kept and all(section == self.section(name) for name, section in sections.items()):
             return
         merged = {**self._content, **sections}
-        self._content = {name: section for name, section in merged.items() if section}
+        self._content = {name: section for name, section in merged.items() if section} | {
+            DEVICE: self._device
+        }
         self._note.save(dict(self._content))
+
+
+def instant_of(value: object) -> datetime | None:
+    """The aware instant that a note holds; None for anything else."""
+    try:
+        instant = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return None if instant is None or instant.tzinfo is None else instant

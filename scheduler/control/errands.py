@@ -17,8 +17,9 @@ from scheduler.control.ports import Clock, Gateway, Marks, Tell
 from scheduler.control.result import result_of
 from scheduler.control.session import Session
 from scheduler.control.state import State
+from scheduler.control.told import Told
 from scheduler.control.upkeep import RETRY_S, Upkeep
-from scheduler.model.errors import Refused, SessionExpired, Throttled, Transient
+from scheduler.model.errors import NotCapable, NotOffered, Refused, SessionExpired, Throttled, Transient
 from scheduler.model.events import MomentEnded, MomentStarted, PathChecked
 from scheduler.model.reading import Live
 from scheduler.model.timeline import Moment, Timeline
@@ -39,22 +40,36 @@ class Errands:
         self._clock = clock
         self._tell = tell
         self._diary = diary
-        self._upkeep = Upkeep(gateway, session, clock, marks=marks, tell=tell, keep=self._keep)
+        self._told = Told(diary, clock)
+        self._upkeep = Upkeep(
+            gateway,
+            session,
+            clock,
+            marks=marks,
+            tell=tell,
+            keep=self._keep,
+            told=self._told,
+            diary=diary,
+        )
         self._session = session
         self._began = clock.now()
-        self._check = resumed(diary.section(CURRENT))
-        self._late: datetime | None = None
+        noted = resumed(diary.section(CURRENT))
+        self._check = noted if noted is not None and noted.is_of(self._began) else None
+        if self._told.left_s > 0:
+            session.brace(self._told.left_s)
         self._passed: set[str] = set()
+        self._ask_s = 0.0
 
     @property
     def look_s(self) -> float | None:
         """When the moment under way wants to be attended next, by the monotonic clock; None if there is none."""
-        return None if self._check is None else self._check.look_s
+        check = self._check
+        return None if check is None or check.phase is Phase.RETURN else check.look_s
 
     @property
     def told_at(self) -> datetime | None:
         """When the gateway was told to install whatever it comes back with next; None if it was not."""
-        return self._late if self._check is None else self._check.since or self._late
+        return self._told.since
 
     def installing_since(self, now: datetime) -> datetime | None:
         """Since when the gateway is expected to be gone for an install; None if it is expected to answer."""
@@ -63,8 +78,8 @@ class Errands:
         return check.since if check is not None and under_way else None
 
     def returned(self) -> None:
-        """The gateway answers as another one: what it was told is done."""
-        self._late = None
+        """The gateway answers as another one."""
+        self._told.came()
 
     async def attend(
         self, timeline: Timeline, standing: Standing, live: Callable[[], Awaitable[Live]]
@@ -73,7 +88,7 @@ class Errands:
         if self._check is None:
             await self._begin(timeline, live)
         check = self._check
-        if check is None or check.phase in {Phase.INSTALL, Phase.RETURN} or not self._is_due(check):
+        if check is None or check.phase is Phase.INSTALL or not self._is_due(check):
             return
         try:
             self._check = await self._upkeep.step(check, standing)
@@ -89,23 +104,19 @@ class Errands:
             )
         self._end_if_over()
 
-    async def await_return(self, missed: Callable[[], None]) -> bool:
-        """Look for a gateway that installs, if that is due; whether it is back. Refused passes through.
-
-        ``missed`` is told that it was not there.
-        """
+    async def await_return(self, standing: Standing) -> bool:
+        """Look for a gateway that installs, if that is due; whether it is back. Refused passes through."""
         check = self._check
         if check is None or not self._is_due(check):
             return False
         try:
-            self._check = await self._upkeep.await_return(check)
+            self._check = await self._upkeep.await_return(check, standing)
         except Throttled as error:
-            self._check = replace(check, look_s=self._clock.monotonic() + error.silence_s)
-        except (Transient, SessionExpired):
-            missed()
-            self._check = replace(check, look_s=self._clock.monotonic() + POLL_S)
+            self._check = replace(self._check or check, look_s=self._clock.monotonic() + error.silence_s)
+        except (Transient, SessionExpired, NotOffered):
+            self._check = replace(self._check or check, look_s=self._clock.monotonic() + POLL_S)
         except Refused:
-            self._check = replace(check, look_s=self._clock.monotonic() + RETRY_S)
+            self._check = replace(self._check or check, look_s=self._clock.monotonic() + RETRY_S)
             raise
         came_back = self._check.phase is Phase.RETURN
         self._end_if_over()
@@ -117,12 +128,32 @@ class Errands:
         check = self._check or self._begun(timeline, now)
         if check is None:
             return
-        found = result_of(check, state, now)
+        if check.phase is Phase.INSTALL and now >= check.ends and state.identity not in {None, check.before}:
+            check = replace(check, phase=Phase.RETURN)  # nobody waited for it, and it is back
+            self._keep(check)
+        found = result_of(check, state, now) or self._withdrawn(check, timeline)
         if found is not None:
             if check.moment.do == "check_path":
                 self._tell(PathChecked(at=now, is_open=False, message=found[1]))
             self._check = check.ended(*found)
             self._end_if_over()
+
+    def _withdrawn(self, check: Check, timeline: Timeline) -> tuple[Outcome, str] | None:
+        """A moment that the file no longer asks for ends, unless the gateway is at it already."""
+        if check.phase in {Phase.INSTALL, Phase.RETURN}:
+            return None
+        at = check.moment.at
+        asked = {
+            moment.key: moment for moment in timeline.moments_between(at, at + timedelta(microseconds=1))
+        }
+        now = asked.get(check.moment.key)
+        if now is None or (now.install, now.done_by, now.do) != (
+            check.moment.install,
+            check.moment.done_by,
+            check.moment.do,
+        ):
+            return Outcome.PASSED_OVER, "the file no longer asks for it as it did when it was begun"
+        return None
 
     def _is_due(self, check: Check) -> bool:
         return self._clock.monotonic() >= check.look_s
@@ -132,7 +163,16 @@ class Errands:
         moment = self._due(timeline, self._clock.now())
         if moment is None or moment.condition is None:
             return
-        if moment.condition.holds(await live()):
+        if self._clock.monotonic() < self._ask_s:
+            return
+        try:
+            seen = await live()
+        except Throttled:
+            raise
+        except (Transient, SessionExpired, NotCapable):  # not the switches' trouble
+            self._ask_s = self._clock.monotonic() + RETRY_S
+            return
+        if moment.condition.holds(seen):
             self._start(moment)
         else:
             self._end(moment, Outcome.PASSED_OVER, f"it is only for {moment.condition}")
@@ -152,7 +192,8 @@ class Errands:
             if now < _deadline(moment):
                 return moment
             if moment.at >= self._began:  # what was due before we started is nobody's news
-                self._end(moment, Outcome.MISSED, "its time went by before it could be begun")
+                unread = "" if moment.condition is None else f"; whether {moment.condition} could not be read"
+                self._end(moment, Outcome.MISSED, f"its time went by before it could be begun{unread}")
             self._passed.add(moment.key)
         return None
 
@@ -168,11 +209,10 @@ class Errands:
     def _end_if_over(self) -> None:
         check = self._check
         if check is not None and check.outcome is not None:
-            self._end(check.moment, check.outcome, check.message)
+            self._end(check.moment, check.outcome, check.message, alert=check.alert)
 
-    def _end(self, moment: Moment, outcome: Outcome, message: str) -> None:
+    def _end(self, moment: Moment, outcome: Outcome, message: str, *, alert: bool = False) -> None:
         now = self._clock.now()
-        self._late = self._check.since if self._check is not None and outcome is Outcome.UNFINISHED else None
         self._check = None
         self._tell(
             MomentEnded(
@@ -181,7 +221,7 @@ class Errands:
                 rule=moment.rule,
                 due=moment.at,
                 outcome=outcome.value,
-                alert=outcome.alarming,
+                alert=alert,
                 message=message,
             )
         )
@@ -198,7 +238,7 @@ class Errands:
         now = self._clock.now()
         done = self._diary.section(DONE) | {moment.key: now.isoformat()}
         oldest = (now - REMEMBERED).isoformat()
-        return {key: at for key, at in done.items() if at >= oldest}
+        return {key: at for key, at in done.items() if isinstance(at, str) and at >= oldest}
 
 
 def _deadline(moment: Moment) -> datetime:

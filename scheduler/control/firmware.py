@@ -24,6 +24,10 @@ UNKNOWN_FOR = timedelta(minutes=2)
 """So long `/update_unknown` may mean that it is at it, as the gateway's own page takes it; some rest in it for days."""
 
 
+RESUMABLE = timedelta(days=7)
+"""A moment further away than this is not taken up again."""
+
+
 class Phase(StrEnum):
     """What a moment under way is at. Each is begun only once it has been noted."""
 
@@ -80,6 +84,9 @@ class Check:
     tries: int = 0
     resumed: bool = False
     waits: str = ""
+    returned_at: datetime | None = None
+    rehearsed: bool = False
+    alert: bool = False
     outcome: Outcome | None = None
     message: str = ""
 
@@ -88,9 +95,14 @@ class Check:
         """When it is over, done or not."""
         return self.until or self.deadline
 
-    def ended(self, outcome: Outcome, message: str) -> Check:
-        """The check, over."""
-        return replace(self, outcome=outcome, message=message)
+    def is_of(self, now: datetime) -> bool:
+        """Whether it can still be under way ``now``."""
+        instants = [self.moment.at, self.deadline, self.since or now, self.ends]
+        return all(abs(instant - now) < RESUMABLE for instant in instants)
+
+    def ended(self, outcome: Outcome, message: str, *, alert: bool = False) -> Check:
+        """The check, over; ``alert``: a person should act, although the outcome is not always so bad."""
+        return replace(self, outcome=outcome, message=message, alert=alert or outcome.alarming)
 
     def document(self) -> dict[str, Any]:
         """What must outlast us of it."""
@@ -117,28 +129,32 @@ class Check:
 def resumed(document: dict[str, Any]) -> Check | None:
     """The check that an earlier run of ours was at; None if there is none, or none that can be read."""
     try:
-        noted = document["moment"]
-        before = document["before"]
-        return Check(
-            moment=Moment(
-                at=_instant(noted["at"]),
-                do=str(noted["do"]),
-                rule=str(noted["rule"]),
-                line=int(noted["line"]),
-                install=noted["install"] is True,
-                done_by=None if noted["done_by"] is None else _instant(noted["done_by"]),
-            ),
-            phase=Phase(document["phase"]),
-            deadline=_instant(document["deadline"]),
-            since=None if document["since"] is None else _instant(document["since"]),
-            until=None if document["until"] is None else _instant(document["until"]),
-            accepted=document["accepted"] is True,
-            before=None if before is None else Identity(firmware=str(before[0]), start_time=str(before[1])),
-            tries=int(document.get("tries", 0)),
-            resumed=True,
-        )
-    except (KeyError, IndexError, TypeError, ValueError):
+        return _read(document)
+    except (KeyError, IndexError, OverflowError, TypeError, ValueError):
         return None
+
+
+def _read(document: dict[str, Any]) -> Check:
+    noted = document["moment"]
+    before = document["before"]
+    return Check(
+        moment=Moment(
+            at=_instant(noted["at"]),
+            do=str(noted["do"]),
+            rule=str(noted["rule"]),
+            line=int(noted["line"]),
+            install=noted["install"] is True,
+            done_by=None if noted["done_by"] is None else _instant(noted["done_by"]),
+        ),
+        phase=Phase(document["phase"]),
+        deadline=_instant(document["deadline"]),
+        since=None if document["since"] is None else _instant(document["since"]),
+        until=None if document["until"] is None else _instant(document["until"]),
+        accepted=document["accepted"] is True,
+        before=None if before is None else Identity(firmware=str(before[0]), start_time=str(before[1])),
+        tries=int(document.get("tries", 0)),
+        resumed=True,
+    )
 
 
 def _instant(text: str) -> datetime:

@@ -65,31 +65,35 @@ class Obstacle:
 
 
 def longest_install_s(history: Iterable[Mapping[str, Any]]) -> float | None:
-    """The longest absence for another firmware among the events of a journal, in seconds; None if there was none.
+    """The longest install that we asked for among the events of a journal, in seconds; None if there was none.
 
-    One of more than `LEARNABLE_S` is none: somebody pulled a plug, or nobody looked.
+    One of more than `LEARNABLE_S` is none: somebody pulled a plug. What the gateway did by itself nobody timed.
     """
-    took = (event.get("took_s") for event in history if event.get("before") != event.get("after"))
+    took = (event.get("took_s") for event in history if event.get("by_us") is True)
     return max((t for t in took if isinstance(t, int | float) and t <= LEARNABLE_S), default=None)
 
 
 def must_be_over(now: datetime, deadline: datetime, standing: Standing) -> tuple[datetime, str]:
     """By when an install that begins ``now`` must be over, and what comes then."""
     ends = [(deadline, "it must be over"), (standing.segments[0].end, "another setpoint is due")]
-    dear = dear_from(standing.fine, now)
+    dear = dear_from(standing.fine, now, now)
     if dear is not None:
         ends.append((dear - CLEAR_OF_PEAK, "the dearest hours are near"))
     return min(ends, key=lambda end: end[0])
 
 
-def dear_from(fine: Timeline, now: datetime) -> datetime | None:
-    """Since when the dearest hours last, or when the next ones begin; None where all hours cost the same."""
-    prices = {segment.import_price for segment in fine.segments if segment.import_price is not None}
+def dear_from(fine: Timeline, now: datetime, begin: datetime) -> datetime | None:
+    """Since when the dearest hours last at ``begin``, or when they begin then; None where all hours cost the same.
+
+    The hours of the coming day count, by their price: a tariff has other prices in another season.
+    """
+    coming = fine.segments_between(now, now + AHEAD)
+    prices = {segment.import_price for segment in coming if segment.import_price is not None}
     if len(prices) < 2:  # noqa: PLR2004 - one price for all hours
         return None
     dearest = max(prices)
-    following = fine.segments_between(now, fine.end)
-    return next((segment.start for segment in following if segment.import_price == dearest), None)
+    dear = (segment for segment in coming if segment.import_price == dearest and segment.end > begin)
+    return next((segment.start for segment in dear), None)
 
 
 def obstacle(now: datetime, deadline: datetime, standing: Standing) -> Obstacle | None:
@@ -128,7 +132,7 @@ def opportunity(now: datetime, standing: Standing) -> str:
     for segment in standing.segments:
         for piece in standing.fine.segments_between(max(segment.start, now), min(segment.end, now + AHEAD)):
             begin = max(piece.start, segment.start, now)
-            dear = dear_from(standing.fine, begin)
+            dear = dear_from(standing.fine, now, begin)
             ends = [segment.end, *([] if dear is None else [dear - CLEAR_OF_PEAK])]
             last = min(*ends, piece.end) - takes
             price = piece.import_price or 0.0

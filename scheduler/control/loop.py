@@ -41,7 +41,8 @@ class Loop:
     """Runs cycles until told to stop. Made in the event loop that runs it.
 
     ``note`` is where moments and the gateway's firmware outlast us; ``longest_install_s`` tells the longest install that was
-    seen on this gateway, in seconds, None if none was.
+    seen on this gateway, in seconds, None if none was. ``device`` names the gateway: what was noted of another one counts
+    for nothing.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Loop:
         report: Report,
         jitter: Callable[[], float] = random.random,
         longest_install_s: Callable[[], float | None] = lambda: None,
+        device: str = "",
     ) -> None:
         self._policy = policy
         self._clock = clock
@@ -72,7 +74,9 @@ class Loop:
             tell=tell,
             jitter=jitter,
             longest_install_s=longest_install_s,
+            device=device,
         )
+        self._device = device
         self._incoming: tuple[Policy, Gateway | None] | None = None
         self._wake = asyncio.Event()
 
@@ -80,13 +84,14 @@ class Loop:
         """Look at the plan now."""
         self._wake.set()
 
-    def adopt(self, policy: Policy, gateway: Gateway | None = None) -> None:
+    def adopt(self, policy: Policy, gateway: Gateway | None = None, device: str = "") -> None:
         """Take up another configuration at the next cycle, and another gateway if one is given.
 
         A gateway that was given before and not taken up yet is kept, unless another one takes its place.
         """
         waiting = self._incoming[1] if self._incoming else None
         self._incoming = (policy, gateway or waiting)
+        self._device = device
         self._attendant.state.plan_problem = None
         self.wake()
 
@@ -137,7 +142,7 @@ class Loop:
         """Look at the plan once and do what is due. Failures of the gateway are part of a completed cycle."""
         if self._incoming is not None:
             (self._policy, gateway), self._incoming = self._incoming, None
-            await self._attendant.renew(gateway)
+            await self._attendant.renew(gateway, self._device)
             self._agenda = None
         now = self._clock.now()
         if self._agenda is None or not self._agenda.covers(now):

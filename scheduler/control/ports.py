@@ -134,6 +134,10 @@ class Marks(Protocol):
     def clear(self, mark: str) -> None:
         """Forget it."""
 
+    @property
+    def kept(self) -> bool:
+        """Whether all that was noted and cleared is kept durably."""
+
     def noted_at(self, mark: str) -> datetime | None:
         """When it was noted last, by the wall clock; None if it is not noted, or if that is not known."""
 
@@ -143,6 +147,10 @@ class Marks(Protocol):
 
 class Note(Protocol):
     """Where a small JSON object outlasts us. What cannot be written is kept in memory and the failure told as an event."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether all that was saved is kept durably."""
 
     def load(self) -> dict[str, Any]:
         """What is kept; empty if nothing is, or nothing that can be read."""

@@ -10,7 +10,11 @@ from datetime import datetime, timedelta
 from scheduler.control.firmware import Check, Outcome, Phase
 from scheduler.control.install import BUDGET
 from scheduler.control.state import State
+from scheduler.model.events import PersonNeeded
 from scheduler.model.reading import Identity
+
+STARTING = timedelta(minutes=7)
+"""So long a gateway that is back may refuse what it will take later: what was refused is tried again after 5."""
 
 LATE_LOOK = timedelta(minutes=10)
 """A run that takes up an install whose time is over looks for so long what became of it, before it complains."""
@@ -49,7 +53,7 @@ def _why(check: Check, state: State) -> str:
 def _returned(check: Check, state: State, now: datetime) -> tuple[Outcome, str] | None:
     """Once the gateway is back: the setpoint reads back, or it never will."""
     after, record = state.identity, state.record
-    over = check.ends + LATE_LOOK if check.resumed else check.ends
+    over = _over(check, state)
     if after is None or after == check.before:
         return None if now < over else _unfinished("it was back, and is gone again")
     came = _came(check, after)
@@ -59,10 +63,14 @@ def _returned(check: Check, state: State, now: datetime) -> tuple[Outcome, str] 
                 return None  # some restart more than once for one update
             remedy = "the update did not take; see in the gateway's own page, or wait for the next moment"
             return Outcome.ROLLED_BACK, f"{came}; {remedy}"
+        if not check.rehearsed and now < over:
+            return None
         return Outcome.INSTALLED, f"{came}; the gateway reads back {record.desired}"
     if state.pacing.latch is not None:
         return Outcome.INSTALLED_SHUT, f"{came}; it no longer lets us switch: {state.pacing.latch}"
-    if now < over:
+    needed = state.trouble is not None and state.trouble.kind is PersonNeeded
+    late = check.returned_at is not None and now - check.returned_at >= STARTING
+    if now < over and not (needed and late):
         return None
     wanted = f"{state.desired} does not read back yet"
     return _unfinished(f"{came}, but {wanted if state.trouble is None else state.trouble.sentence}")
@@ -70,11 +78,14 @@ def _returned(check: Check, state: State, now: datetime) -> tuple[Outcome, str] 
 
 def _installed_late(check: Check, state: State, now: datetime) -> tuple[Outcome, str] | None:
     """The time of an install is over, and nobody saw the gateway come back."""
-    if check.resumed and now < check.ends + LATE_LOOK and state.identity in {None, check.before}:
+    if now < _over(check, state) and state.identity in {None, check.before}:
         return None
-    if state.identity is not None and state.identity != check.before:
-        return _returned(check, state, now)
     return _unfinished("it did not come back as another one in time")
+
+
+def _over(check: Check, state: State) -> datetime:
+    """Until when it is waited for; a run that takes it up looks for a while what became of it."""
+    return max(check.ends, state.started + LATE_LOOK) if check.resumed else check.ends
 
 
 def _unfinished(what: str) -> tuple[Outcome, str]:

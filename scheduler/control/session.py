@@ -15,6 +15,7 @@ from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Tel
 from scheduler.model.errors import (
     GatewayError,
     NotCapable,
+    NotLetIn,
     NotOffered,
     Refused,
     SessionExpired,
@@ -31,6 +32,9 @@ START_TIMEOUT_S = 30.0
 
 LATE_STOP_S = 60.0
 """How long after a login without an answer the battery may still be stopped by it. Ours: nobody measured it."""
+
+YOUNG_S = 600.0
+"""So long after a restart a gateway may refuse a login without a reason, and mean nothing by it. Ours."""
 
 RELEASE_S = 9.0
 """How long putting the battery back into service may take at the end of a procedure, in seconds of the machine's own time."""
@@ -54,6 +58,7 @@ class Session:
         # The login of which a mark speaks that is found was never answered, unless it is said to be ``answered``.
         unsure = MAY_HAVE_STOPPED in marks and not answered
         self._unsure_until_s = clock.monotonic() + self._unsure_s() if unsure else 0.0
+        self._young_until_s = 0.0
         self.logins = 0
         self._barred: NotCapable | None = None
         self.identity: Identity | None = None
@@ -69,7 +74,18 @@ class Session:
         before, self.identity = self.identity, await self._gateway.identify()
         if before != self.identity:
             self.forgive()
+            if before is not None:
+                self._young_until_s = self._clock.monotonic() + YOUNG_S
         return self.identity
+
+    def brace(self, seconds: float) -> None:
+        """The gateway restarts within so many seconds, by our doing, and perhaps more than once.
+
+        Until then that the battery runs proves nothing, and neither does a login that is refused without a reason.
+        """
+        until_s = self._clock.monotonic() + seconds
+        self._unsure_until_s = max(self._unsure_until_s, until_s)
+        self._young_until_s = max(self._young_until_s, until_s)
 
     def forgive(self) -> None:
         """Let a login be tried again that was refused for good."""
@@ -131,6 +147,11 @@ class Session:
             else:
                 await self._gateway.login(repair=repair)
         except NotOffered:
+            raise
+        except NotLetIn as error:
+            if self._clock.monotonic() < self._young_until_s:
+                raise Unsteady(f"{error.args[0]}; it has just been restarted") from None
+            self._barred = error
             raise
         except NotCapable as error:
             self._barred = error

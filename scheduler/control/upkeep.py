@@ -11,12 +11,14 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
+from scheduler.control.diary import Diary
 from scheduler.control.firmware import POLL_S, Check, Outcome, Phase, at_work, conclude
 from scheduler.control.install import Obstacle, Standing, must_be_over, obstacle, obstacle_there, opportunity
 from scheduler.control.path import check_path
 from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Tell
 from scheduler.control.session import Session
-from scheduler.model.errors import NotCapable, NotOffered, Refused, SessionExpired, Transient
+from scheduler.control.told import Told
+from scheduler.model.errors import NotCapable, NotOffered, Refused, SessionExpired, Throttled, Transient
 from scheduler.model.events import InstallStarted, PathChecked
 from scheduler.model.reading import UpdateStatus
 
@@ -37,7 +39,16 @@ class Upkeep:
     """Takes the next step of a check; errors of the gateway that may go away pass through."""
 
     def __init__(
-        self, gateway: Gateway, session: Session, clock: Clock, *, marks: Marks, tell: Tell, keep: Keep
+        self,
+        gateway: Gateway,
+        session: Session,
+        clock: Clock,
+        *,
+        marks: Marks,
+        tell: Tell,
+        keep: Keep,
+        told: Told,
+        diary: Diary,
     ) -> None:
         self._gateway = gateway
         self._session = session
@@ -45,11 +56,15 @@ class Upkeep:
         self._marks = marks
         self._tell = tell
         self._keep = keep
+        self._told = told
+        self._diary = diary
 
     async def step(self, check: Check, standing: Standing) -> Check:
-        """The check after one more step, in every phase but `INSTALL` and `RETURN`."""
+        """The check after one more step, in every phase but `INSTALL`."""
         if check.phase is Phase.PATH:
             return await self._rehearse(check, standing)
+        if check.phase is Phase.RETURN:
+            return await self._rehearse_again(check, standing)
         try:
             if check.phase is Phase.ASK:
                 return await self._ask(check)
@@ -63,17 +78,30 @@ class Upkeep:
         only = check.moment.do == "check_path"
         if not only and standing.refusal is not None:
             return self._at(check, Phase.ASK)  # it was told when it was found, and a person knows
-        try:
-            found, is_open = (
-                await check_path(self._gateway, self._session, self._marks, desired=standing.desired),
-                True,
-            )
-        except Refused as error:
-            found, is_open = str(error), False
-        self._tell(PathChecked(at=self._clock.now(), is_open=is_open, message=found))
+        found, is_open = await self._try_path(standing)
         if only:
             return check.ended(Outcome.PATH_OPEN if is_open else Outcome.PATH_SHUT, found)
         return self._at(check, Phase.ASK)
+
+    async def _rehearse_again(self, check: Check, standing: Standing) -> Check:
+        """Try the way to a switch on a gateway that is back, once the setpoint reads back: its firmware may be another."""
+        if not standing.proven or check.rehearsed:
+            return check
+        found, is_open = await self._try_path(standing)
+        if is_open:
+            return replace(check, rehearsed=True)
+        return check.ended(
+            Outcome.INSTALLED_SHUT, f"the gateway is back, and a switch would not come through: {found}"
+        )
+
+    async def _try_path(self, standing: Standing) -> tuple[str, bool]:
+        try:
+            found = await check_path(self._gateway, self._session, self._marks, desired=standing.desired)
+            is_open = True
+        except Refused as error:
+            found, is_open = str(error), False
+        self._tell(PathChecked(at=self._clock.now(), is_open=is_open, message=found))
+        return found, is_open
 
     async def _ask(self, check: Check) -> Check:
         said = await self._session.call(self._gateway.update_status)
@@ -94,7 +122,7 @@ class Upkeep:
             return check.ended(outcome, f"{message}; {opportunity(now, standing)}, with install: true")
         found = await self._obstacle(check, standing)
         if found is None:
-            return await self._install(check, standing)
+            return await self._install_or_wait(check, standing, message)
         waits = check.waits or f"{message}, and was not installed: {found.reason}"
         if found.lasting:
             return check.ended(outcome, f"{waits}; {opportunity(now, standing)}")
@@ -105,6 +133,10 @@ class Upkeep:
         found = obstacle(self._clock.now(), check.deadline, standing)
         if found is not None:
             return found
+        if not (self._marks.kept and self._diary.kept):
+            return Obstacle(
+                "our memory cannot be written, and an install must not be forgotten", lasting=False
+            )
         await self._session.identify()
         actual = await self._session.call(self._gateway.read)
         await self._session.ensure_running()  # a login for this may have stopped it
@@ -115,6 +147,17 @@ class Upkeep:
         return obstacle(self._clock.now(), check.deadline, standing) or obstacle_there(
             standing, actual, live.grid
         )
+
+    async def _install_or_wait(self, check: Check, standing: Standing, message: str) -> Check:
+        """`_install`; where the gateway does not take it, the update waits, and that is told."""
+        try:
+            return await self._install(check, standing)
+        except NotOffered as error:  # it may be busy, or starting up
+            waits = f"{message}, and was not installed: {error}"
+            return replace(self._at(_untold(check), Phase.POLL, RETRY_S), tries=check.tries + 1, waits=waits)
+        except Refused as error:
+            waits = f"{message}, and was not installed: {error}"
+            return check.ended(Outcome.UPDATE_WAITING, waits, alert=True)
 
     async def _install(self, check: Check, standing: Standing) -> Check:
         """Tell the gateway to install: noted first, since nobody can tell afterwards whether an answer was lost.
@@ -127,24 +170,38 @@ class Upkeep:
             return check.ended(Outcome.FAILED, f"{said}; {remedy}")
         check = replace(check, tries=check.tries + 1)
         before, now = self._session.identity, self._clock.now()
-        over, _ = must_be_over(now, check.deadline, standing)
+        over = min(must_be_over(now, check.deadline, standing)[0], now + standing.budget)
         told = self._at(replace(check, since=now, until=over, before=before), Phase.INSTALL, POLL_S)
         owed = MAY_HAVE_STOPPED in self._marks
         self._marks.note(MAY_HAVE_STOPPED)
+        self._told.note(now, over)
+        if not (self._marks.kept and self._diary.kept):
+            self._take_back(owed=owed)
+            return replace(
+                self._at(_untold(check), Phase.POLL, RETRY_S), waits="our memory cannot be written"
+            )
         self._tell_install(told)
         try:
             await self._gateway.install_update()
-        except (SessionExpired, Refused) as error:
-            if not owed:  # it did not take it, so nothing is stopped by it
-                self._marks.clear(MAY_HAVE_STOPPED)
-            if isinstance(error, Refused):
-                raise
-            return self._at(replace(check, since=None, until=None, before=None), Phase.POLL, POLL_S)
+        except (SessionExpired, Refused, Throttled) as error:
+            self._take_back(owed=owed)
+            moved = self._at(_untold(check), Phase.POLL, POLL_S)
+            if isinstance(error, SessionExpired):
+                return moved
+            raise
         except Transient:
+            self._session.brace(self._told.left_s)
             return told  # whether it took it is seen by what it does
+        self._session.brace(self._told.left_s)
         told = replace(told, accepted=True)
         self._keep(told)
         return told
+
+    def _take_back(self, *, owed: bool) -> None:
+        """It was not told, or did not take it, so nothing is stopped by it."""
+        self._told.forget()
+        if not owed:
+            self._marks.clear(MAY_HAVE_STOPPED)
 
     def _tell_install(self, told: Check) -> None:
         firmware = "" if told.before is None else told.before.firmware
@@ -158,11 +215,11 @@ class Upkeep:
             )
         )
 
-    async def await_return(self, check: Check) -> Check:
+    async def await_return(self, check: Check, standing: Standing) -> Check:
         """Look whether a gateway that was told to install is back as another one. That it is gone is no failure."""
         identity = await self._session.identify()
         if identity != check.before:
-            return self._at(check, Phase.RETURN)
+            return self._at(replace(check, returned_at=self._clock.now()), Phase.RETURN)
         now = self._clock.now()
         if check.since is None or now - check.since < BEGINS_WITHIN:
             return self._later(check, POLL_S)
@@ -171,16 +228,18 @@ class Upkeep:
             said = f"{status.state} {', '.join(status.status)}".strip()
             remedy = "see in the gateway's own page; it is tried again at the next moment"
             return check.ended(Outcome.FAILED, f"the gateway could not install the update ({said}); {remedy}")
-        if status.staged and not check.accepted:
-            # Nobody knows whether it was told. It is looked at anew, with the whole time that an install is given.
-            return self._at(replace(check, since=None, until=None, before=None), Phase.POLL)
+        # Nobody knows whether it was told: if there is the whole time for it yet, it is told once more.
+        unknown = status.staged and not check.accepted and check.tries < TRIES
+        if unknown and await self._obstacle(check, replace(standing, proven=True)) is None:
+            return await self._install(check, standing)
         return self._later(check, RETRY_S)
 
     async def _updater(self) -> UpdateStatus:
-        """What the updater of a gateway says that may be about to go away: the battery is seen to, and stays noted."""
+        """What the updater of a gateway says that may be about to go away: started is only what a login of ours stopped."""
+        logins = self._session.logins
         status = await self._session.call(self._gateway.update_status)
-        await self._session.release()
-        self._marks.note(MAY_HAVE_STOPPED)
+        if self._session.logins > logins:
+            await self._session.release()
         return status
 
     def _at(self, check: Check, phase: Phase, after_s: float = 0.0) -> Check:
@@ -191,3 +250,7 @@ class Upkeep:
 
     def _later(self, check: Check, after_s: float) -> Check:
         return replace(check, look_s=self._clock.monotonic() + after_s)
+
+
+def _untold(check: Check) -> Check:
+    return replace(check, since=None, until=None, before=None)

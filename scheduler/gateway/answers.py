@@ -13,6 +13,7 @@ from scheduler.model.errors import (
     BadCredentials,
     GatewayError,
     NotCapable,
+    NotLetIn,
     NotOffered,
     SessionExpired,
     Throttled,
@@ -74,7 +75,7 @@ def _of_login(answer: Answer) -> GatewayError:
     if status == 401:  # noqa: PLR2004
         return BadCredentials("the gateway does not know this password for this user", remedy=TO_LOG_IN)
     if status == 403:  # noqa: PLR2004
-        return NotCapable("the gateway does not let this user log in (403)", remedy="check gateway.username")
+        return NotLetIn("the gateway does not let this user log in (403)", remedy="check gateway.username")
     # The README, GET /api/sitemaster/stop; seen at installer logins under load, too (powerwall2 issues 4 and 5).
     if status == 500 and b"Cannot Start Wizard" in answer.body:  # noqa: PLR2004
         return Unwilling(

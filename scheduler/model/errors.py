@@ -10,6 +10,7 @@
     │   └── Refused              a person must act; latched, never answered with a login
     │       ├── BadCredentials   the password or the user name
     │       ├── NotCapable       this firmware or role does not do this (403 on a write, a login that is shut)
+    │       │   ├── NotLetIn     a login is refused, and nothing says why (403)
     │       │   └── NotOffered   there is no such call (404, 405, 409, a redirect); perhaps it is only starting up
     │       ├── IdentityChanged  another certificate, or another serial number, than the one that was trusted
     │       └── Standstill       somebody else stopped the battery; looked at again every minute
@@ -74,6 +75,10 @@ class BadCredentials(Refused):
 
 class NotCapable(Refused):
     """This firmware or this role does not do what was asked."""
+
+
+class NotLetIn(NotCapable):
+    """A login is refused, and nothing says why; one that starts up does so, too."""
 
 
 class NotOffered(NotCapable):

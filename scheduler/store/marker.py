@@ -43,6 +43,11 @@ class Marker:
         """Forget it."""
         self._keep({noted: at for noted, at in self._marks.items() if noted != mark})
 
+    @property
+    def kept(self) -> bool:
+        """Whether the file holds what is noted."""
+        return self._on_disk == self._marks
+
     def noted_at(self, mark: str) -> datetime | None:
         """When it was noted last, by the wall clock; None if it is not, or if a file of an older program does not say."""
         return self._marks.get(mark)

@@ -27,6 +27,11 @@ class NoteFile:
         """The path of the file."""
         return str(self._path)
 
+    @property
+    def kept(self) -> bool:
+        """Whether what was saved last is in the file."""
+        return self._unsaved is None
+
     def load(self) -> dict[str, Any]:
         """The object; empty if there is no such file, or what is in it is damaged."""
         if self._unsaved is not None:
