@@ -53,6 +53,6 @@ def _cores(content: bytes) -> Iterator[str]:
 def _stands_in(spelling: str, text: str, encoding: str) -> bool:
     if encoding != "base64":
         spelling = spelling.casefold()
-    if len(spelling) > SHORT:
+    if len(spelling) > SHORT or spelling not in text:
         return spelling in text
     return re.search(rf"(?<![^\W_])(?<!\d\.){re.escape(spelling)}(?![^\W_]|\.\d)", text) is not None

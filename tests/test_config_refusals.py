@@ -187,14 +187,19 @@ def test_file_cut_short_points_at_its_last_line(tmp_path: Path, end: str, place:
     assert problem.excerpt == ("version: 1", end.split("\n", maxsplit=1)[0])
 
 
-def test_shipped_file_cut_anywhere_gives_problems_or_a_configuration(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "every",
+    [pytest.param(1, marks=pytest.mark.slow, id="at each byte"), pytest.param(9, id="at each ninth byte")],
+)
+def test_shipped_file_cut_anywhere_gives_problems_or_a_configuration(tmp_path: Path, every: int) -> None:
     """A file that was written only in part is refused with a place, or is whole enough to be used; it never
     crashes.
     """
     content = SHIPPED.read_bytes()
     path = tmp_path / "tou.yaml"
+    lengths = range(0, len(content), every)
     refused: list[ConfigurationError] = []
-    for length in range(len(content)):
+    for length in lengths:
         path.write_bytes(content[:length])
         try:
             assert isinstance(load(path, environ={}, secret_directories=[]), Configuration)
@@ -202,7 +207,7 @@ def test_shipped_file_cut_anywhere_gives_problems_or_a_configuration(tmp_path: P
             refused.append(error)
     assert all(problem.line for error in refused for problem in error.problems)
     assert all(str(error).startswith("error: ") for error in refused)
-    assert len(refused) > len(content) - 100  # the rest are cuts inside the last comment
+    assert len(refused) > len(lengths) - 100 / every  # the rest are cuts inside the last comment
 
 
 @pytest.mark.parametrize(

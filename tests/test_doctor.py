@@ -14,7 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from doctor_bench import PASSWORDS, STEPS, TEXT, bench, configured, examined, signs
+from bench import LOS_ANGELES
+from doctor_bench import PASSWORDS, STEPS, TEXT, Bench, bench, configured, examined, signs
 from processes import ROOT, command, started
 from tls_peer import always, make_certificate, response
 from tls_peer import serving as peer
@@ -25,7 +26,10 @@ from scheduler.app.findings import Finding, Outcome
 from scheduler.cli.doctor import document, shown
 from scheduler.config.configuration import Secret
 from scheduler.control.calloff import CalledOff
+from scheduler.control.firmware import Check, Phase
+from scheduler.daemon.clock import SystemClock
 from scheduler.model.firmware import SIMULATED
+from scheduler.model.timeline import Moment
 from scheduler.simulator.certificate import kept_certificate
 from scheduler.simulator.mischief import Reach
 from scheduler.simulator.scenario import apply_scenario
@@ -209,6 +213,90 @@ async def test_beside_a_daemon_no_login_stops_the_battery(tmp_path: Path) -> Non
     assert "a daemon owns the battery" in found["login"].says
     assert it.device.requests["POST /api/login/Basic"] == 0
     assert "the daemon's login may have stopped it" in stopped["sitemaster"].says
+
+
+def installs(
+    folder: Path, *, over: timedelta = timedelta(minutes=20), phase: Phase = Phase.INSTALL
+) -> tuple[str, str]:
+    """Note an install that was begun five minutes ago and is to be ``over`` then; both as times of day at the site."""
+    now = SystemClock().now()
+    since, until = now - timedelta(minutes=5), now + over
+    moment = Moment(at=since, do="check_firmware", rule="Before the day", line=45, install=True)
+    check = Check(moment=moment, deadline=until, phase=phase, since=since, until=until)
+    (folder / "state").mkdir(exist_ok=True)
+    (folder / "state" / "moments.json").write_text(json.dumps({"current": check.document()}))
+    from_clock, to_clock = (f"{instant.astimezone(LOS_ANGELES):%H:%M}" for instant in (since, until))
+    return from_clock, to_clock
+
+
+async def walked(it: Bench) -> list[Finding]:
+    """All that is found, in its order; the system vouches for its clock."""
+    stop, state = asyncio.Event(), it.folder / "state"
+    return await examine(it.configuration, state, tell=lambda _: None, stop=stop, vouched=lambda: True)
+
+
+@pytest.mark.parametrize("away", ["offline", "no port"])
+async def test_a_gateway_that_installs_is_to_be_left_alone(tmp_path: Path, away: str) -> None:
+    """Beside a daemon whose gateway installs, that is said first; no step says to restart it, or to look again at once."""
+    async with bench(tmp_path) as it:
+        since, until = installs(tmp_path)
+        if away == "offline":
+            it.device.go_offline(timedelta(hours=1))
+        else:
+            there = replace(it.configuration.gateway, port=free_port())
+            it.configuration = replace(it.configuration, gateway=there)
+        with Lock(tmp_path / "state" / "lock"):
+            first, *found = await walked(it)
+
+    assert (first.step, first.outcome) == ("install", Outcome.NOT_TRIED)
+    assert first.says == f"the gateway installs its firmware since {since}; leave it alone until {until}"
+    assert [finding.step for finding in found] == list(STEPS)
+    remedies = [finding.remedy for finding in found if finding.outcome is Outcome.FAILED]
+    assert remedies
+    assert set(remedies) == {f"leave the gateway alone until {until}, then run this again"}
+
+
+async def test_no_login_is_made_while_the_gateway_installs(tmp_path: Path) -> None:
+    """A daemon that was killed in an install leaves its note behind: nobody logs in, and nobody starts the battery by hand."""
+    async with bench(tmp_path) as it:
+        _, until = installs(tmp_path)
+        (tmp_path / "state" / "marker.json").write_text(json.dumps(["may_have_stopped"]))
+        it.device.stop()
+        first, *rest = await walked(it)
+        found = {finding.step: finding for finding in rest}
+
+    assert first.step == "install"
+    assert signs(found) == "+++++--++x-"
+    assert "no login is made meanwhile" in found["login"].says
+    assert found["sitemaster"].says == "the battery is out of service, as it is in an install"
+    assert found["sitemaster"].remedy == f"leave the gateway alone until {until}, then run this again"
+    assert it.device.requests["POST /api/login/Basic"] == 0
+    assert not it.device.obeyed.running
+
+
+async def test_another_certificate_is_told_in_an_install_too(tmp_path: Path) -> None:
+    """What an install does not excuse keeps its own remedy."""
+    async with bench(tmp_path) as it:
+        installs(tmp_path)
+        (tmp_path / "other.pem").write_bytes(make_certificate().pem)
+        there = replace(it.configuration.gateway, certificate=tmp_path / "other.pem")
+        it.configuration = replace(it.configuration, gateway=there)
+        found = {finding.step: finding for finding in await walked(it)}
+
+    assert "trust --replace" in str(found["certificate"].remedy)
+
+
+@pytest.mark.parametrize(
+    ("over", "phase"), [(-1, Phase.INSTALL), (20, Phase.POLL), (20, Phase.RETURN)], ids=str
+)
+async def test_an_install_that_is_over_excuses_nothing(tmp_path: Path, over: int, phase: Phase) -> None:
+    """Once its time is over, or at another phase of the moment, the walk is the same as ever."""
+    async with bench(tmp_path) as it:
+        installs(tmp_path, over=timedelta(minutes=over), phase=phase)
+        found = await it.examine()
+
+    assert signs(found) == "+++++++++++"
+    assert "install" not in found
 
 
 async def test_beside_a_daemon_a_harmless_login_is_made(tmp_path: Path) -> None:

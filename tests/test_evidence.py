@@ -141,11 +141,19 @@ def test_the_status_as_other_programs_read_it() -> None:
             "next_desired": {"mode": "self_consumption", "reserve_percent": 5},
             "next_moment": None,
             "firmware": "1.45.2",
+            "installing_since": None,
             "drifted": False,
             "trouble": None,
             "configuration": {"digest": "0f" * 32, "problem": None},
         }
     )
+
+
+def test_an_install_under_way_is_told_with_its_beginning() -> None:
+    """While the gateway installs its firmware, the status says since when, in the site's own time."""
+    installing = replace(STATUS, installing_since=AT)
+
+    assert installing.document(LOS_ANGELES)["installing_since"] == "2026-07-01T22:00:01-07:00"
 
 
 def test_a_status_before_the_first_reading_shows_no_intention_as_a_fact() -> None:

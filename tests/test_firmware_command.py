@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from bench import Bench, bench, local
+from bench import LOS_ANGELES, Bench, bench, local
 from clockwork import VirtualClock
 from commands import DRY_SITE, INSTALLER, Done, run
 from processes import PATIENCE_S, Site, eventually, site, started
+from tls_peer import make_certificate
 
 from scheduler.app import firmware as app
 from scheduler.app.firmware import Checked, Known, Waiting, ask
@@ -22,6 +24,7 @@ from scheduler.app.visit import Visit
 from scheduler.cli.firmware import event_line, rows
 from scheduler.control.firmware import Check, Outcome, Phase
 from scheduler.control.ports import MAY_HAVE_STOPPED
+from scheduler.daemon.clock import SystemClock
 from scheduler.model.errors import NotCapable, Throttled, Transient
 from scheduler.model.reading import Identity
 from scheduler.model.timeline import Moment
@@ -168,7 +171,7 @@ def test_all_that_is_known_on_one_screen(kept: Directory) -> None:
         "firmware  1.45.2",
         "seen      first at 2026-07-01 07:15",
         "started   2026-06-30 10:00:00 +0000 UTC, by the gateway's own clock",
-        "waiting   an update is ready to be installed (/update_staged); found at 2026-07-01 07:15",
+        "waiting   as of 2026-07-01 07:15: an update is ready to be installed (/update_staged)",
         f"under way {UNDER_WAY}; no daemon runs, and the next one goes on from there",
         "",
         "2026-06-30 10:01:02  firmware                        the gateway went from firmware 1.43.3 to 1.45.2, by itself",
@@ -269,13 +272,67 @@ def test_a_damaged_note_is_said_and_the_history_shown(kept: Directory, content: 
 
 @pytest.mark.parametrize("name", ["moments.json", "journal.sqlite"])
 def test_memory_that_cannot_be_read_is_said(kept: Directory, name: str) -> None:
-    """A note or a journal that is there and cannot be read is no empty one: exit code 1 and the reason."""
+    """A note or a journal that is there and cannot be read is no empty one: exit code 2, the reason, and what to do."""
     (kept.state / name).mkdir(parents=True)
-    done = kept.run()
+
+    for done in (kept.run(), kept.run("--check")):
+        assert done.returncode == 2
+        assert name in done.stderr
+        assert "run this with sudo" in done.stderr
+        assert "asking" not in done.stderr
+        assert done.stdout == ""
+
+
+def installing(*, over: timedelta, since: timedelta = timedelta(minutes=-5)) -> dict[str, Any]:
+    """The note of an install begun ``since`` and to be ``over`` then, both counted from now."""
+    now = SystemClock().now()
+    check = Check(
+        moment=MOMENT, deadline=now + over, phase=Phase.INSTALL, since=now + since, until=now + over
+    )
+    # The moment itself is of now, too: one of long ago counts for nothing.
+    return replace(check, moment=replace(MOMENT, at=now + since)).document()
+
+
+def clock_of(instant: str) -> str:
+    """The time of day in Los Angeles."""
+    return f"{datetime.fromisoformat(instant).astimezone(LOS_ANGELES):%H:%M}"
+
+
+def test_a_gateway_that_installs_is_not_asked(kept: Directory) -> None:
+    """While it installs, what is known is shown, and that it is left alone until when: exit code 1, for want of an answer."""
+    noted = installing(over=timedelta(minutes=20))
+    kept.note({"identity": IDENTITY, "current": noted})
+    done, document = kept.run("--check"), kept.json("--check")
 
     assert done.returncode == 1
-    assert name in done.stderr
-    assert done.stdout == ""
+    assert done.stderr == (
+        f"error: the gateway is installing since {clock_of(noted['since'])}, and is not asked now; "
+        f"leave it alone until {clock_of(noted['until'])}\n"
+    )
+    assert done.stdout.startswith("firmware  1.45.2\n")
+    assert "under way check_firmware" in done.stdout
+    assert (document["firmware"], document["under_way"]["phase"]) == ("1.45.2", "install")
+    assert "check" not in document
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        installing(over=timedelta(minutes=-1)),
+        installing(over=timedelta(minutes=20)) | {"phase": "poll"},
+        installing(over=timedelta(minutes=20), since=timedelta(days=-30)),
+    ],
+    ids=["over", "not yet", "long ago"],
+)
+def test_a_gateway_that_installs_no_more_is_asked(kept: Directory, changed: dict[str, Any]) -> None:
+    """A daemon that was killed leaves its note behind: once its time is over, or before an install, nothing keeps from asking."""
+    (kept.folder / "powerwall.pem").write_bytes(make_certificate().pem)
+    kept.note({"identity": IDENTITY, "current": changed})
+    done = kept.run("--check", **INSTALLER)
+
+    assert done.returncode == 3
+    assert "asking the gateway" in done.stderr
+    assert done.stdout.startswith("firmware  1.45.2\n")
 
 
 def test_a_simulated_gateway_has_a_memory_of_its_own(kept: Directory) -> None:
@@ -506,12 +563,72 @@ async def test_a_gateway_without_the_call_is_told_apart() -> None:
     assert it.clock.passed_s == 0
 
 
-async def test_a_login_that_may_not_make_it_look_is_refused() -> None:
-    """The customer may read where the updater stands and not have it look: a person must act."""
-    it = bench(firmware="21.39", username="customer")
+REST = b'{"state":"%s","info":{"status":[%s]}}'
+
+
+@pytest.mark.parametrize("firmware", ["1.45.2", "21.39", "23.28"])
+@pytest.mark.parametrize(
+    ("said", "outcome", "answered"),
+    [
+        (None, Outcome.UP_TO_DATE, True),
+        (REST % (b"/update_unknown", b""), Outcome.UNCLEAR, True),
+        (REST % (b"/update_failed", b'"error"'), Outcome.FAILED, False),
+    ],
+)
+async def test_a_login_that_may_not_make_it_look_is_told_what_it_found_by_itself(
+    firmware: str,
+    said: bytes | None,
+    outcome: Outcome,
+    answered: bool,  # noqa: FBT001 - a table
+) -> None:
+    """The customer may read where the updater stands and not have it look: that is told, and good enough unless it failed."""
+    it = bench(firmware=firmware, username="customer")
+    if said is not None:
+        it.wire.answers = {"GET /api/system/update/status": (200, said)}
+
+    checked = await ask(guest_of(it), it.clock)
+
+    assert (checked.outcome, checked.answered) == (outcome, answered)
+    assert checked.message.endswith(
+        "; that is what it found by itself, since this login may not have it look"
+    )
+    assert checked.identity is not None
+    assert checked.identity.firmware.startswith(firmware)
+    assert "GET /api/system/update" in it.story
+    assert it.clock.passed_s == 0
+
+
+@pytest.mark.parametrize("firmware", ["1.45.2", "21.39", "23.28"])
+async def test_a_customer_is_told_of_a_staged_update(firmware: str) -> None:
+    """What is staged is read with any login, and nothing is missing from that answer."""
+    it = bench(firmware=firmware, username="customer")
+    it.scenario("stages an update")
+
+    checked = await ask(guest_of(it), it.clock)
+
+    assert (checked.outcome, checked.by_itself) == (Outcome.UPDATE_WAITING, False)
+    assert "by itself" not in checked.message
+
+
+@pytest.mark.parametrize("firmware", ["1.45.2", "21.39", "23.28"])
+async def test_a_login_that_may_not_even_read_the_updater_is_refused(firmware: str) -> None:
+    """Where the status cannot be read either there is nothing to tell: a person must act."""
+    it = bench(firmware=firmware, username="customer")
+    it.wire.answers = {"GET /api/system/update/status": (403, b"")}
 
     with pytest.raises(NotCapable):
         await ask(guest_of(it), it.clock)
+
+
+async def test_beside_a_daemon_what_the_updater_tells_everybody_is_told() -> None:
+    """Firmware before 1.25 tells it without a login: that is told, and that none was made to have it look."""
+    it = bench(firmware="1.21")
+
+    checked = await ask(guest_of(it, alone=False), it.clock)
+
+    assert checked.answered
+    assert checked.message.endswith("since a login to have it look would stop the daemon's battery")
+    assert "POST /api/login/Basic" not in it.story
 
 
 async def test_beside_a_daemon_no_login_is_made_that_could_stop_its_battery() -> None:
@@ -551,6 +668,7 @@ def test_beside_a_daemon_the_version_is_shown_and_the_check_refused(house: Site)
     assert known["known_since"] is not None
     assert refused.returncode == 5
     assert "stop the daemon first" in refused.stderr
+    assert refused.stdout.startswith("firmware  1.45.2\nseen ")
     assert "in service" in run("sitemaster", "--state-dir", "mine", cwd=house.folder, **INSTALLER).stdout
 
 
@@ -561,7 +679,7 @@ def test_a_wrong_password_is_refused(house: Site) -> None:
     assert done.returncode == 5
     assert "password" in done.stderr
     assert "nonsense9" not in done.stdout + done.stderr
-    assert done.stdout == ""
+    assert done.stdout == "nothing is known of the gateway's firmware in wrong yet\n"
 
 
 def test_a_gateway_that_is_away_is_a_sentence(house: Site) -> None:
@@ -570,7 +688,7 @@ def test_a_gateway_that_is_away_is_a_sentence(house: Site) -> None:
 
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    assert done.stdout == "nothing is known of the gateway's firmware in away yet\n"
 
 
 def test_a_check_that_does_not_end_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

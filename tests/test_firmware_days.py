@@ -31,6 +31,7 @@ from scheduler.model.events import (
     PersonNeeded,
     StoodStill,
 )
+from scheduler.model.evidence import Verdict
 
 OLD, NEW = "1.45.2", "1.46.0"
 NONE = timedelta(0)
@@ -150,16 +151,27 @@ async def test_a_download_is_looked_at_until_it_is_there() -> None:
     assert len(day.reached["GET /api/system/update"]) == 1
 
 
-async def test_an_update_that_shuts_the_write_path_is_told_once_and_changes_nothing() -> None:
-    """Back as 1.50.1 the battery runs on as it was, one sentence says what to do, and nothing storms at the login."""
-    day = await firmware_day("stages an update", "the update brings 1.50.1")
+@pytest.mark.parametrize(
+    ("firmware", "alerts", "mark"),
+    [("1.50.1", 0, set()), ("21.39", 1, {"may_have_stopped"}), ("23.28", 1, {"may_have_stopped"})],
+)
+async def test_an_update_that_shuts_the_write_path_is_told_once_and_changes_nothing(
+    firmware: str, alerts: int, mark: set[str]
+) -> None:
+    """The battery runs on as it was, and nothing storms; where nobody lets us see that it runs, a person is told to look."""
+    day = await firmware_day("stages an update", f"the update brings {firmware}", end="09:00")
 
-    assert day.unlawful() == []
-    assert (day.outcomes, day.alerts) == (["installed_shut"], 0)
+    assert day.unlawful() == [f"a mark is left: {left}" for left in mark]
+    assert (day.outcomes, day.alerts) == (["installed_shut"], alerts)
+    assert day.ended[0].at < local("07:20")
+    assert ("look in Tesla's app" in day.ended[0].message) is bool(alerts)
     assert len(day.run.told(PersonNeeded)) == 1
-    assert day.bench.device.firmware.startswith("1.50.1")
+    assert [r.verdict for r in day.run.records if r.boundary == local(BOUNDARY)] == [Verdict.REFUSED]
+    assert day.bench.device.firmware.startswith(firmware)
     assert {(o.mode, o.running) for o in day.obeyed(local("07:20"))} == {("backup", True)}
     assert day.stopped() <= 2 * MINUTE + SOON
+    after = [call for call, times in day.reached.items() for at in times if at > local("07:30")]
+    assert len(after) <= 18 * 10, "what is refused for good is looked at each five minutes"
 
 
 async def test_a_gateway_that_never_comes_back_is_told_once_and_tried_for_on_and_on() -> None:

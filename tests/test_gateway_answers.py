@@ -10,6 +10,7 @@ from scheduler.model.errors import (
     BadCredentials,
     GatewayError,
     NotCapable,
+    NotLetIn,
     NotOffered,
     SessionExpired,
     Throttled,
@@ -142,7 +143,7 @@ async def test_a_read_that_stays_forbidden_costs_one_login_only() -> None:
             NotCapable,
             "customer",
         ),
-        (403, b"", NotCapable, "username"),
+        (403, b"", NotLetIn, "username"),
         (404, b"", NotOffered, "POST /api/login/Basic"),
         (429, b"", Throttled, "429"),
         (

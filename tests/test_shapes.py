@@ -110,7 +110,9 @@ READ: dict[str, object] = {
     "21.39/running/operation": said(26.315789, "self_consumption"),
     "21.39/running/sitemaster": True,
     "21.39/running/status": Identity(firmware="21.39.1 7759c368", start_time="2022-03-04 16:38:39 +0800"),
-    "21.39/running/system.update.status": UpdateStatus(state="/update_unknown", status=NOTHING_TO_DO),
+    "21.39/running/system.update.status": UpdateStatus(
+        state="/update_unknown", status=NOTHING_TO_DO, last_status_ms=1639373921048
+    ),
     "21.39/running/system_status.grid_status": Grid.CONNECTED,
     "21.39/running/system_status.soe": 27.41,
     "21.39/stopped/config.completed": Identity(
@@ -119,13 +121,17 @@ READ: dict[str, object] = {
     "21.39/stopped/operation": said(0.000021, "self_consumption"),
     "21.39/stopped/sitemaster": False,
     "21.39/stopped/status": Identity(firmware="21.39.1 7759c368", start_time="2022-03-04 16:38:39 +0800"),
-    "21.39/stopped/system.update.status": UpdateStatus(state="/update_unknown", status=NOTHING_TO_DO),
+    "21.39/stopped/system.update.status": UpdateStatus(
+        state="/update_unknown", status=NOTHING_TO_DO, last_status_ms=1639373921048
+    ),
     "23.28/login.Basic": (TOKEN, ("Home_Owner",)),
     "23.28/meters.aggregates": watts(10, 537, 540.25, -2),
     "23.28/operation": said(80, "self_consumption"),
     "23.28/sitemaster": True,
     "23.28/status": Identity(firmware="23.28.2 27626f98", start_time="2023-12-01 16:38:39 +0800"),
-    "23.28/system.update.status": UpdateStatus(state="/update_succeeded", status=NOTHING_TO_DO),
+    "23.28/system.update.status": UpdateStatus(
+        state="/update_succeeded", status=NOTHING_TO_DO, last_status_ms=1702753309227
+    ),
     "23.28/system_status.grid_status": Grid.CONNECTED,
     "23.28/system_status.soe": 25.27,
 }
@@ -231,7 +237,7 @@ def test_a_new_state_of_the_updater_is_handed_on() -> None:
     """What state a new firmware may call its update, it is the gateway's own word and no error."""
     body = shape("23.28/system.update.status").replace(b"/update_succeeded", b"/update_paused")
 
-    assert wire.update_status(body) == UpdateStatus(state="/update_paused", status=NOTHING_TO_DO)
+    assert wire.update_status(body).state == "/update_paused"
 
 
 def test_roles_that_are_none_do_not_keep_a_login_from_being_one() -> None:

@@ -17,13 +17,14 @@ from days import Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from processes import ROOT, command
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
-from scheduler.app.showday import ReadyClock
+from scheduler.app.showday import ReadyClock, Row, ShowDay
 from scheduler.app.sidebyside import TROUBLES, Comparison, Frame, Incomparable, frame, without_moments
 from scheduler.app.witness import Lived, Witness
 from scheduler.cli import build, sidebyside
 from scheduler.cli.sidebyside import DAY
+from scheduler.config.load import load
 from scheduler.model.setpoint import Setpoint
 from scheduler.model.timeline import Claim, Segment
 from scheduler.plan.rules import MomentRule, Schedule
@@ -31,6 +32,7 @@ from scheduler.simulator.bill import Bill, bill
 from scheduler.simulator.device import SimulatedGateway
 from scheduler.simulator.house import FULL_WH, House, Obeyed
 from scheduler.simulator.record import History
+from scheduler.simulator.restarts import Upgrade
 from scheduler.simulator.scenario import apply_scenario
 
 CONFIG = ROOT / "config" / "tou.yaml"
@@ -148,12 +150,17 @@ def account(begins: datetime, ends: datetime, dear: tuple[str, str], *sentences:
     return witness.account([segment(begins, ends, 0.28)], [peak], ends)
 
 
+def spans(lived: Lived) -> list[tuple[datetime, datetime]]:
+    """From when until when the gateway was gone for new firmware."""
+    return [(one.gone_at, one.back_at) for one in lived.upgrades]
+
+
 def test_the_troubles_of_the_comparison_do_what_they_say() -> None:
     """A gateway that nobody tends installs at 17:00 what it staged at 06:00, and is gone for fifteen minutes of the peak."""
     lived = account(evening("05:30"), evening("22:30"), ("14:00", "20:00"), *TROUBLES)
 
     assert lived.still == lived.still_dear == 15 * MINUTE
-    assert lived.installed == (evening("17:00"), evening("17:15"))
+    assert spans(lived) == [(evening("17:00"), evening("17:15"))]
     assert lived.firmware == "1.46.0"
 
 
@@ -186,20 +193,48 @@ def test_a_stop_without_new_firmware_is_no_install(sentences: tuple[str, ...], s
     """A reboot and somebody's stop leave the firmware as it was: nothing was installed, and the stop counts all the same."""
     lived = account(evening("16:00"), evening("21:00"), ("15:00", "23:00"), *sentences)
 
-    assert lived.installed is None
+    assert lived.upgrades == ()
     assert lived.firmware == "1.45.2"
     assert lived.still == lived.still_dear == still * MINUTE
 
 
 @pytest.mark.parametrize(
-    "other", ["reboots at 16:30", "somebody uses the app at 17:05", "the grid fails at 17:05"]
+    "other",
+    [
+        "reboots at 16:30",
+        "reboots at 19:00",
+        "somebody stops it at 16:45",
+        "somebody uses the app at 17:05",
+        "the grid fails at 17:05",
+    ],
 )
 def test_an_install_is_told_whole_and_alone(other: str) -> None:
-    """An earlier stop is not part of it, and what changes while the gateway is gone does not cut it."""
+    """Other stops are no part of it, before it or after it, and what changes while the gateway is gone does not cut it."""
     troubles = ("an install lasts for 15m", "upgrades itself at 17:00", other)
     lived = account(evening("16:00"), evening("21:00"), ("16:00", "20:00"), *troubles)
 
-    assert lived.installed == (evening("17:00"), evening("17:15"))
+    assert spans(lived) == [(evening("17:00"), evening("17:15"))]
+
+
+def test_two_installs_of_a_day_are_both_told() -> None:
+    """Each with its own times and what ran before and after it; the reboot between them is none."""
+    lived = account(
+        evening("16:00"),
+        evening("21:00"),
+        ("16:00", "20:00"),
+        "an install lasts for 15m",
+        "upgrades itself at 17:00",
+        "reboots at 18:00",
+        "the update brings 1.50.1 at 18:30",
+        "upgrades itself at 19:00",
+    )
+
+    assert lived.upgrades == (
+        Upgrade(gone_at=evening("17:00"), back_at=evening("17:15"), before="1.45.2", after="1.46.0"),
+        Upgrade(gone_at=evening("19:00"), back_at=evening("19:15"), before="1.46.0", after="1.50.1 c58c2df3"),
+    )
+    assert lived.firmware == "1.50.1 c58c2df3"
+    assert lived.still == 32 * MINUTE
 
 
 def test_an_install_that_leaves_the_battery_stopped_ends_when_the_gateway_is_back() -> None:
@@ -207,7 +242,7 @@ def test_an_install_that_leaves_the_battery_stopped_ends_when_the_gateway_is_bac
     troubles = ("an install lasts for 15m", "stays stopped after an upgrade", "upgrades itself at 17:00")
     lived = account(evening("16:00"), evening("21:00"), ("16:00", "20:00"), *troubles)
 
-    assert lived.installed == (evening("17:00"), evening("17:15"))
+    assert spans(lived) == [(evening("17:00"), evening("17:15"))]
     assert (lived.still, lived.still_dear) == (240 * MINUTE, 180 * MINUTE)
 
 
@@ -225,7 +260,7 @@ def test_what_happens_after_the_day_is_not_of_the_day(at: str, still: int) -> No
     late = witness.account(day, day, ends)
 
     assert device.firmware == "1.46.0"
-    assert late.installed is None
+    assert (late.upgrades, late.firmware) == ((), "1.45.2")
     assert late.still == late.still_dear == in_time.still == still * MINUTE
     assert late.left_raw_percent == pytest.approx(in_time.left_raw_percent)
 
@@ -258,6 +293,7 @@ async def test_the_house_of_the_bill_ends_with_the_charge_of_the_gateways_own() 
 
     assert lived.still > 14 * MINUTE
     assert lived.left_raw_percent == pytest.approx(b.device.charge_raw_percent(), abs=0.05)
+    assert lived.left_kwh == pytest.approx(b.device.house.charge_wh / 1000, abs=0.01)
     assert lived.bill.imported_kwh == pytest.approx(b.device.house.site.imported_wh / 1000, abs=0.01)
     assert lived.bill.exported_kwh == pytest.approx(b.device.house.site.exported_wh / 1000, abs=0.01)
 
@@ -330,9 +366,10 @@ def lived(minutes_dear: float = 0, cost: float = 1.0, **more: Any) -> Lived:
     return Lived(
         still=20 * MINUTE,
         still_dear=minutes_dear * MINUTE,
-        installed=more.get("installed"),
+        upgrades=more.get("upgrades", ()),
         firmware="1.46.0",
         bill=Bill(imported_kwh=11.2225, exported_kwh=2.5, money=cost),
+        left_kwh=more.get("left_kwh", 4.5),
         left_raw_percent=31.75,
     )
 
@@ -355,21 +392,50 @@ def test_one_minute_of_standstill_in_the_dear_hours_is_one_too_many(seconds: int
 
 def test_both_days_are_told_in_rows_and_as_a_document() -> None:
     """Minutes, install, firmware, energy and money of both, in local time and in the words of the file."""
-    gone = evening("17:00"), evening("17:15")
-    both = compared(lived(0, 1.0), lived(15, 1.2345, installed=gone))
+    first, again = (
+        Upgrade(gone_at=evening(f"{hour}:00"), back_at=evening(f"{hour}:15"), before=old, after=new)
+        for hour, old, new in ((17, "1.45.2", "1.46.0"), (19, "1.46.0", "1.47.0"))
+    )
+    both = compared(lived(0, 1.0), lived(15, 1.2345, upgrades=(first, again)))
 
     rows = {what: (first, second) for what, first, second in both.rows()}
     assert rows["of that in on_peak, at 0.45 USD a kWh"] == ("0.0 min", "15.0 min")
-    assert rows["new firmware was installed"] == ("no", "17:00 to 17:15")
+    assert rows["new firmware was installed"] == ("no", "17:00 to 17:15, 19:00 to 19:15")
     assert rows["what that cost"] == ("1.00 USD", "1.23 USD")
     assert rows["from the grid"] == ("11.22 kWh", "11.22 kWh")
     document = both.document()
     assert (document["schema"], document["version"]) == ("tou-scheduler/comparison", 1)
     assert document["saved"] == pytest.approx(0.2345)
     assert document["dearest_period"] == {"name": "on_peak", "import_price": 0.45}
-    assert document["with_moments"]["installed"] is None
-    assert document["without_moments"]["installed"]["from"] == "2026-12-02T17:00:00-08:00"
+    assert document["with_moments"]["installed"] == []
+    assert document["without_moments"]["installed"][0] == {
+        "from": "2026-12-02T17:00:00-08:00",
+        "until": "2026-12-02T17:15:00-08:00",
+        "before": "1.45.2",
+        "after": "1.46.0",
+    }
+    assert document["without_moments"]["installed"][1]["from"] == "2026-12-02T19:00:00-08:00"
     assert document["without_moments"]["still_dearest_minutes"] == 15
+
+
+def test_what_is_left_in_the_battery_counts_at_the_price_of_the_night() -> None:
+    """A day that is 0.23 USD cheaper and leaves 2 kWh less has saved nothing where the night sells them at 0.13."""
+    both = compared(lived(0, 1.0, left_kwh=3.0), lived(15, 1.2345, left_kwh=5.0))
+
+    assert both.frame.cheapest == 0.13
+    assert both.saved == pytest.approx(0.2345 - 2 * 0.13)
+    rows = {what: (first, second) for what, first, second in both.rows()}
+    assert rows["what that cost"] == ("1.00 USD", "1.23 USD")
+    assert rows["left in the battery"] == ("3.00 kWh", "5.00 kWh")
+    assert rows["its worth, at 0.13 USD a kWh"] == ("0.39 USD", "0.65 USD")
+    assert rows["what the day cost, less that"] == ("0.61 USD", "0.58 USD")
+    document = both.document()
+    assert (document["saved"], document["cheapest_import_price"]) == (-0.0255, 0.13)
+    found = [document[day][key] for day in ("with_moments", "without_moments") for key in WORTH]
+    assert found == [1.0, 3.0, 0.39, 1.2345, 5.0, 0.65]
+
+
+WORTH = ("money", "left_kwh", "left_worth")
 
 
 def test_a_clock_stands_until_all_is_ready() -> None:
@@ -398,13 +464,13 @@ def test_a_clock_stands_until_all_is_ready() -> None:
 def test_options_that_make_no_sense_are_refused(
     words: list[str], why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 2 and a sentence, and nothing is lived."""
+    """Exit code 2 and a sentence, and nothing is lived or shown."""
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(build(), ["demo", "--config", str(CONFIG), *words])
 
     assert result.exit_code == 2
     assert why in result.stderr
-    assert "The day with its moments:\n0" not in result.stdout
+    assert result.stdout == ""
 
 
 def test_a_file_without_moments_is_refused(tmp_path: Path) -> None:
@@ -416,6 +482,7 @@ def test_a_file_without_moments_is_refused(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert "no moment of the file falls into 2026-12-02" in result.stderr
+    assert result.stdout == ""
 
 
 def test_the_moment_keeps_the_install_out_of_the_peak(tmp_path: Path) -> None:
@@ -433,6 +500,7 @@ def test_the_moment_keeps_the_install_out_of_the_peak(tmp_path: Path) -> None:
     (tmp_path / "tou.yaml").write_text(text)
     times = {"06:00": "05:35", "17:00": "07:20"}
     troubles = [re.sub(r"\d\d:\d\d", lambda time: times[time[0]], sentence) for sentence in TROUBLES]
+    troubles.append("reboots at 09:00")
     words = [word for sentence in troubles for word in ("--scenario", sentence)]
 
     result = command(
@@ -444,8 +512,9 @@ def test_the_moment_keeps_the_install_out_of_the_peak(tmp_path: Path) -> None:
     ours, other = document["with_moments"], document["without_moments"]
     assert (document["begins"][11:16], document["ends"][11:16]) == ("05:30", "10:15")
     assert document["scenarios"] == troubles
-    assert "05:40" <= ours["installed"]["from"][11:16] < ours["installed"]["until"][11:16] <= "06:55"
-    assert (other["installed"]["from"][11:16], other["installed"]["until"][11:16]) == ("07:20", "07:35")
+    (installed,), (by_itself,) = ours["installed"], other["installed"]
+    assert "05:40" <= installed["from"][11:16] < installed["until"][11:16] <= "06:55"
+    assert (by_itself["from"][11:16], by_itself["until"][11:16]) == ("07:20", "07:35")
     assert ours["firmware"] == other["firmware"] == "1.46.0"
     assert ours["still_dearest_minutes"] < 1
     assert other["still_dearest_minutes"] >= 15
@@ -458,25 +527,105 @@ def test_the_moment_keeps_the_install_out_of_the_peak(tmp_path: Path) -> None:
         assert "exchanged  " not in day
 
 
+SLOW = "try a lower --speed"
+
+
 @pytest.mark.parametrize(
-    ("minutes", "code", "told", "warned"),
+    ("seconds", "code", "told", "warned"),
     [
-        (0, 0, "did not stand still in on_peak, the dearest period, and the day cost 0.23 USD less", ""),
-        (3, 4, "With its moments the day cost 0.23 USD less", "stood still in on_peak, the dearest period"),
+        (0, 0, "With its moments the battery did not stand still in on_peak, the dearest period, and", ""),
+        (0.3, 0, "With its moments the battery stood still for 1 s in on_peak, the dearest period, and", ""),
+        (42, 0, "With its moments the battery stood still for 42 s in on_peak, the dearest period, and", ""),
+        (
+            59.8,
+            0,
+            "With its moments the battery stood still for 59 s in on_peak, the dearest period, and",
+            "",
+        ),
+        (60, 4, "With its moments the day", "The battery stood still for 1.0 min in on_peak, the dearest"),
+        (183, 4, "With its moments the day", "The battery stood still for 3.0 min in on_peak, the dearest"),
     ],
 )
-def test_the_exit_code_tells_whether_the_dear_hours_were_kept_clear(
-    minutes: int, code: int, told: str, warned: str, monkeypatch: pytest.MonkeyPatch
+def test_sentence_and_exit_code_agree_on_the_dear_hours(
+    seconds: float, code: int, told: str, warned: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both days lived, the table is shown, and a standstill in the dearest period of the first of them is exit code 4."""
-    days = iter([lived(minutes, 1.0), lived(15, 1.2345)])
-    monkeypatch.setattr(sidebyside, "_live", lambda *_: next(days))
-
-    result = CliRunner().invoke(build(), ["demo", "--config", str(CONFIG), "--compare"])
+    """Both days lived, the table is shown, and a minute's standstill in the dearest period of the first is exit code 4."""
+    result = concluded(seconds, monkeypatch, out_of_time=False)
 
     assert result.exit_code == code
     assert told in result.stdout
+    assert "the day cost 0.23 USD less, what is left in the battery counted." in result.stdout
     assert re.search(
-        rf"of that in on_peak, at 0.45 USD a kWh +{minutes}.0 min +15.0 min$", result.stdout, re.MULTILINE
+        rf"of that in on_peak, at 0.45 USD a kWh +{seconds / 60:.1f} min +15.0 min$",
+        result.stdout,
+        re.MULTILINE,
     )
-    assert warned in result.stderr
+    assert (warned in result.stderr) if warned else (result.stderr == "")
+
+
+@pytest.mark.parametrize(("seconds", "out_of_time", "hint"), [(900, True, True), (900, False, False)])
+def test_a_lower_speed_is_only_proposed_where_a_moment_ran_out_of_time(
+    seconds: float,
+    out_of_time: bool,  # noqa: FBT001 - a table
+    hint: bool,  # noqa: FBT001 - a table
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A slow machine is not to blame where nothing was staged, or where no install could have helped."""
+    result = concluded(seconds, monkeypatch, out_of_time=out_of_time)
+
+    assert result.exit_code == 4
+    assert "What came of them is told above" in result.stderr
+    assert (SLOW in result.stderr) is hint
+
+
+def concluded(seconds: float, monkeypatch: pytest.MonkeyPatch, *, out_of_time: bool) -> Result:
+    """What the command tells of two days of made-up figures."""
+    days = iter([(lived(seconds / 60, 1.0), out_of_time), (lived(15, 1.2345), False)])
+    monkeypatch.setattr(sidebyside, "_live", lambda *_: next(days))
+    return CliRunner().invoke(build(), ["demo", "--config", str(CONFIG), "--compare"])
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "late"),
+    [
+        (["verified", "installed"], False),
+        (["verified", "up_to_date"], False),
+        (["not_applied", "failed"], False),
+        (["verified", "update_waiting"], False),
+        (["verified", "unfinished"], True),
+        (["missed", "verified"], True),
+        (["did not end"], True),
+    ],
+)
+def test_a_moment_is_out_of_time_that_was_not_over_in_it(
+    outcomes: list[str],
+    late: bool,  # noqa: FBT001 - a table
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not begun, not over or never told: these say that time ran out, and no other outcome does."""
+    at = evening("07:15")
+    day = ShowDay(load(CONFIG), at, at + timedelta(hours=1), 2400, [], out=lambda _: None)
+    monkeypatch.setattr(day, "rows", lambda: [Row(at, outcome, "", good=False) for outcome in outcomes])
+
+    assert day.out_of_time() is late
+
+
+def test_a_moment_that_never_ended_is_seen_by_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day in which nothing is told of the file's moment, and the battery stood still in the peak: time may have run out."""
+
+    class Stopped:
+        """A witness of a quarter of an hour out of service."""
+
+        def account(self, *_: object) -> Lived:
+            """The same for both days."""
+            return lived(15)
+
+    async def idle(*_: object) -> Stopped:
+        """A day in which nobody does anything."""
+        return Stopped()
+
+    monkeypatch.setattr(ShowDay, "live", idle)
+    result = CliRunner().invoke(build(), ["demo", "--config", str(CONFIG), "--compare"])
+
+    assert result.exit_code == 4
+    assert SLOW in result.stderr

@@ -477,6 +477,36 @@ def test_a_reboot_before_an_install_begins_does_not_forget_it(site: Callable[...
     assert it.device.firmware == NEW
 
 
+@pytest.mark.parametrize(
+    ("sentences", "upgrades"),
+    [
+        (["upgrades itself at 20:10"], [(10, 12, OLD, NEW)]),
+        (["upgrades itself at 20:10", "reboots at 20:30"], [(10, 12, OLD, NEW)]),
+        (
+            ["upgrades itself at 20:10", "the update brings 21.39 at 20:20", "upgrades itself at 20:30"],
+            [(10, 12, OLD, NEW), (30, 32, NEW, "21.39.1 7759c368")],
+        ),
+        (["reboots at 20:09", "upgrades itself at 20:10"], [(9, 12, OLD, NEW)]),
+        (["upgrades itself at 20:10", "reboots at 20:11"], [(10, 13, OLD, NEW)]),
+        (["somebody stops it at 20:05", "upgrades itself at 20:10"], [(10, 12, OLD, NEW)]),
+        (["the update is rolled back", "upgrades itself at 20:10"], []),
+        (["installs fail", "upgrades itself at 20:10"], []),
+        (["the update brings 1.45.2", "upgrades itself at 20:10"], []),
+        (["reboots at 20:10"], []),
+    ],
+)
+def test_every_change_of_firmware_is_kept(
+    site: Callable[..., Site], sentences: list[str], upgrades: list[tuple[int, int, str, str]]
+) -> None:
+    """Since when it was gone and until when, in minutes, and what ran before and after; what changes nothing is not there."""
+    it = site()
+    it.say(*sentences)
+    kept = it.after(hours=1).restarts.upgrades
+    assert [(one.gone_at, one.back_at, one.before, one.after) for one in kept] == [
+        (minutes(gone), minutes(back), before, after) for gone, back, before, after in upgrades
+    ]
+
+
 async def test_an_install_starts_everything_anew(site: Callable[..., Site]) -> None:
     """Start time and both uptimes count from its return."""
     it = site()

@@ -1,7 +1,7 @@
 """The walk of `doctor`: from the gateway's name to its operation mode, each step with what to do if it fails.
 
 Looks and never writes: no request but readings and one login. A login that stops the battery is undone by `visit`, and
-none is made that could disturb a daemon. How findings are shown is the command's business.
+none is made that could disturb a daemon, or while the gateway installs its firmware. How findings are shown is the command's business.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from scheduler.app.findings import (
     not_tried,
     passed,
 )
+from scheduler.app.installing import install_under_way
 from scheduler.app.once import policy_of
 from scheduler.app.visit import Doubt, Interrupted, Visit, visit
 from scheduler.config.configuration import Configuration, GatewaySettings, Secret
@@ -61,12 +62,13 @@ async def examine(
     StoreError or SimulatorError if a simulated gateway cannot be started.
     """
     clock = SystemClock()
-    report = Report(tell, username=configuration.gateway.username)
     async with AsyncExitStack() as stack:
         if configuration.gateway.type == "simulated":
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tou-scheduler-doctor-")))
             there = await stack.enter_async_context(_simulated(configuration, folder / "gateway"))
             configuration, directory = replace(configuration, gateway=there), folder / "memory"
+        install = install_under_way(configuration, directory, clock.now())
+        report = Report(tell, username=configuration.gateway.username, install=install)
         approach = Approach(configuration.gateway, report, now=clock.now, vouched=vouched)
         await _unless(stop, approach.walk())
         await _Inside(configuration, approach, report).walk(directory, stop)
@@ -138,7 +140,14 @@ class _Inside:
             return
         doubts: list[Doubt] = []
         try:
-            await visit(self._configuration, directory, self._look_round, stop=stop, doubt=doubts.append)
+            await visit(
+                self._configuration,
+                directory,
+                self._look_round,
+                stop=stop,
+                login=self._report.leave_alone is None,
+                doubt=doubts.append,
+            )
         except StoreError as error:
             remedy = (
                 "run this with sudo if that is the service's folder, or name another one with --state-dir: "
@@ -193,6 +202,8 @@ class _Inside:
         username = self._settings.username
         if self._settings.password is None:
             return failed(f"there is no password for the {username}", f"put it into {PASSWORD_PLACES}")
+        if self._report.leave_alone is not None:
+            return not_tried("the gateway installs its firmware, and no login is made meanwhile")
         if not guest.may_login:
             return not_tried(
                 f"a daemon owns the battery, and a login as {username} would stop it for a moment; "
@@ -244,7 +255,11 @@ class _Inside:
                 "this firmware tells it only to somebody who is logged in"
             )
         self._owed = not running and MAY_HAVE_STOPPED in guest.marks
-        return passed("the battery is in service") if running else _out_of_service(guest)
+        if running:
+            return passed("the battery is in service")
+        if self._report.leave_alone is not None:
+            return failed("the battery is out of service, as it is in an install", self._report.leave_alone)
+        return _out_of_service(guest)
 
     def _untold(self, error: SessionExpired) -> Said | None:
         """What is amiss where a gateway that let us in does not answer all the same; None if it never did."""

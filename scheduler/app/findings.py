@@ -1,4 +1,4 @@
-"""What `doctor` finds: one finding a step, how it is come by, and what to do about it. No step is known here."""
+"""What `doctor` finds: one finding a step, how it is come by, and what to do about it. No step of the walk is known here."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from scheduler.app.installing import Install
 from scheduler.gateway.reach import NoWay
-from scheduler.model.errors import BadCredentials, GatewayError, Refused, Throttled, Unsteady, Unwilling
+from scheduler.model.errors import (
+    BadCredentials,
+    GatewayError,
+    IdentityChanged,
+    Refused,
+    Throttled,
+    Unsteady,
+    Unwilling,
+)
 
 PASSWORD_PLACES = "TOU_GATEWAY__PASSWORD, or a Docker secret or systemd credential called gateway_password"  # noqa: S105 - where one is put, not what it is
 
@@ -77,13 +86,21 @@ def not_tried(reason: str) -> Said:
 class Report:
     """The findings in their order, each told as it comes. A step that ends in an error of the gateway's has failed.
 
-    ``username`` is who logs in: what to do about a password depends on whose it is.
+    ``username`` is who logs in: what to do about a password depends on whose it is. ``install`` is the one that
+    the gateway is at: it is told first, and ``leave_alone`` is then what to do about whatever fails; None without one.
     """
 
-    def __init__(self, tell: Callable[[Finding], None], *, username: str) -> None:
+    def __init__(
+        self, tell: Callable[[Finding], None], *, username: str, install: Install | None = None
+    ) -> None:
         self.findings: list[Finding] = []
         self._tell = tell
         self._username = username
+        self.leave_alone: str | None = None
+        if install is not None:
+            self.leave_alone = f"leave the gateway alone until {install.until}, then run this again"
+            says = f"the gateway installs its firmware since {install.since}; leave it alone until {install.until}"
+            self.add("install", not_tried(says))
 
     def failed_by(self, error: GatewayError, *, ms: int | None = None) -> Said:
         """A step that ended in this error."""
@@ -94,6 +111,8 @@ class Report:
                 ms=ms,
             )
         says = str(error.args[0]) if error.args else type(error).__name__
+        if self.leave_alone is not None and not isinstance(error, BadCredentials | IdentityChanged):
+            return failed(says, self.leave_alone, ms=ms)
         return failed(says, _remedy(error, self._username), ms=ms)
 
     async def take(

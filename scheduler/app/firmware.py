@@ -14,10 +14,10 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
-from scheduler.app.plug import device_of
+from scheduler.app.installing import diary_of, kept_in
 from scheduler.app.visit import Doubt, Visit, visit
 from scheduler.config.configuration import Configuration
-from scheduler.control.diary import CURRENT, IDENTITY, WAITING, Diary, instant_of
+from scheduler.control.diary import CURRENT, IDENTITY, WAITING, instant_of
 from scheduler.control.firmware import POLL_S, Check, Outcome, at_work, conclude, resumed
 from scheduler.control.ports import Clock
 from scheduler.daemon.clock import SystemClock
@@ -26,7 +26,6 @@ from scheduler.model.events import FirmwareChanged, InstallStarted, MomentEnded,
 from scheduler.model.reading import Identity, UpdateStatus
 from scheduler.store import journal
 from scheduler.store.lock import holder
-from scheduler.store.note import NoteFile
 
 LONGEST = timedelta(minutes=10)
 """So long an updater is waited for; whoever wants to know then asks once more."""
@@ -49,16 +48,21 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What came of asking now. ``identity`` is who answered, None if it does not say."""
+    """What came of asking now. ``identity`` is who answered, None if it does not say.
+
+    ``by_itself``: the updater could not be asked to look, and this is what it said all the same.
+    """
 
     identity: Identity | None
     outcome: Outcome
     message: str
+    by_itself: bool = False
 
     @property
     def answered(self) -> bool:
-        """Whether it is known now if an update waits."""
-        return self.outcome in {Outcome.UP_TO_DATE, Outcome.UPDATE_WAITING}
+        """Whether it is known now if an update waits, as far as it can be known where the updater cannot be asked to look."""
+        enough = {Outcome.UP_TO_DATE, Outcome.UPDATE_WAITING}
+        return self.outcome in enough or (self.by_itself and self.outcome is Outcome.UNCLEAR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +135,8 @@ def recall(
             raise error
         damaged(error)
 
-    kept = directory / "simulated" if configuration.gateway.type == "simulated" else directory
-    diary = Diary(NoteFile(kept / "moments.json", failed), device_of(configuration))
+    kept = kept_in(configuration, directory)
+    diary = diary_of(configuration, kept, failed)
     identity = diary.section(IDENTITY)
     firmware = _text(identity, "firmware")
     waiting = _waiting(diary.section(WAITING))
@@ -169,8 +173,8 @@ async def check(
 async def ask(guest: Visit, clock: Clock) -> Checked:
     """Have the gateway look, unless an update is staged: to ask anew might take that away.
 
-    A login that stopped the battery is undone before anything is waited for. Where there is no such call, what the updater
-    says of itself is told as that.
+    A login that stopped the battery is undone before anything is waited for. Where there is no such call, or this login may
+    not make it, what the updater says of itself is told as that.
     """
     with suppress(NotCapable, SessionExpired):  # then the worst is assumed of a login
         await guest.session.identify()
@@ -179,8 +183,8 @@ async def ask(guest: Visit, clock: Clock) -> Checked:
     if not said.staged:
         try:
             await guest.observe(guest.gateway.check_for_update)
-        except NotOffered:
-            remark = "; that is what it found by itself, since this firmware cannot be asked to look"
+        except NotCapable as error:
+            remark = f"; that is what it found by itself, since {_why_not(guest, error)}"
         else:
             found = await _at_rest(guest, clock, said)
             if found is None:
@@ -189,7 +193,21 @@ async def ask(guest: Visit, clock: Clock) -> Checked:
                 return Checked(identity=guest.session.identity, outcome=Outcome.UNFINISHED, message=message)
             said = found
     outcome, message = conclude(said)
-    return Checked(identity=guest.session.identity, outcome=outcome, message=f"{message}{remark}")
+    return Checked(
+        identity=guest.session.identity,
+        outcome=outcome,
+        message=f"{message}{remark}",
+        by_itself=bool(remark),
+    )
+
+
+def _why_not(guest: Visit, error: NotCapable) -> str:
+    """Why the updater was not made to look, in words that follow *since*."""
+    if isinstance(error, NotOffered):
+        return "this firmware cannot be asked to look"
+    if not guest.may_login:
+        return "a login to have it look would stop the daemon's battery"
+    return "this login may not have it look"
 
 
 async def _at_rest(guest: Visit, clock: Clock, before: UpdateStatus) -> UpdateStatus | None:

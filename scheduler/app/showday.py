@@ -20,6 +20,7 @@ from scheduler.daemon.clock import FastClock
 from scheduler.gateway.wire import to_raw
 from scheduler.model.setpoint import Setpoint
 from scheduler.observe.narrate import Narrator
+from scheduler.simulator.device import SimulatedGateway
 from scheduler.simulator.record import stopped_between, stretches
 from scheduler.simulator.scenario import apply_scenario
 
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from scheduler.config.configuration import Configuration
     from scheduler.model.evidence import SwitchRecord
     from scheduler.model.timeline import Moment, Segment
-    from scheduler.simulator.device import SimulatedGateway
 
-_BAD_MOMENTS = {"failed", "unfinished", "missed"}
+_OUT_OF_TIME = {"did not end", "unfinished", "missed"}
+_BAD_MOMENTS = {"failed", *_OUT_OF_TIME}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,16 @@ class Row:
     outcome: str
     words: str
     good: bool
+
+
+def refuse_unknown(sentences: Sequence[str], at: datetime) -> None:
+    """SimulatorError for the first scenario that is none: each is said to a gateway that nobody asks, as if ``at`` were now.
+
+    So it is known before anything is shown.
+    """
+    device = SimulatedGateway(now=lambda: at)
+    for sentence in sentences:
+        apply_scenario(device, sentence)
 
 
 class ReadyClock:
@@ -138,6 +149,10 @@ class ShowDay:
         rows = [self._of_segment(s) for s in plan.coarse.segments_between(self._begins, self._ends)]
         rows += [self._of_moment(m) for m in plan.fine.moments_between(self._begins, self._ends)]
         return sorted(rows, key=lambda row: row.due)
+
+    def out_of_time(self) -> bool:
+        """Whether a moment of the day was not over by its time, or was not begun before it."""
+        return any(row.outcome in _OUT_OF_TIME for row in self.rows())
 
     def still(self) -> timedelta:
         """How long the battery was out of service, by the gateway's own record."""

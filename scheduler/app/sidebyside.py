@@ -38,7 +38,8 @@ class Incomparable(Exception):
 class Frame:
     """The day that is lived twice: ``[begins, ends)`` in UTC, its ``segments`` with their prices, and the ``dear`` ones.
 
-    ``period`` names those that cost most, and ``price`` is what a kWh costs in them.
+    ``period`` names those that cost most, and ``price`` is what a kWh costs in them; ``cheapest`` is what one costs in the
+    cheapest hour of the 24 from ``begins`` on, and so what it takes to put it into the battery again.
     """
 
     begins: datetime
@@ -47,6 +48,7 @@ class Frame:
     dear: tuple[Segment, ...]
     period: str
     price: float
+    cheapest: float
 
     @property
     def hours(self) -> float:
@@ -69,8 +71,8 @@ def frame(schedule: Schedule, day: date) -> Frame:
                 f"the tariff says no import price from {since:%Y-%m-%d %H:%M} on; give each period its `import`"
             )
         prices.append(segment.import_price)
-    price = max(prices)
-    if price == min(prices):
+    price, cheapest = max(prices), min(prices)
+    if price == cheapest:
         raise Incomparable(f"every hour of {day} costs the same; name a --date on which they differ")
     dear = tuple(segment for segment in plan.segments if segment.import_price == price)
     ends = min(dear[-1].end + AFTER, plan.end)
@@ -86,6 +88,7 @@ def frame(schedule: Schedule, day: date) -> Frame:
         dear=dear,
         period=" and ".join(dict.fromkeys(segment.period or "no period" for segment in dear)),
         price=price,
+        cheapest=cheapest,
     )
 
 
@@ -111,8 +114,11 @@ class Comparison:
 
     @property
     def saved(self) -> float:
-        """How much less the day with the moments cost, in the tariff's currency; negative if it cost more."""
-        return self.without_moments.bill.money - self.with_moments.bill.money
+        """How much less the day with the moments cost, in the tariff's currency; negative if it cost more.
+
+        What a day leaves in the battery counts for it, else the day that leaves less would seem the cheaper one.
+        """
+        return self._net(self.without_moments) - self._net(self.with_moments)
 
     def document(self) -> dict[str, Any]:
         """Both days for other programs: times are local with offset, durations in minutes."""
@@ -124,6 +130,7 @@ class Comparison:
             "scenarios": list(self.troubles),
             "currency": self.schedule.tariff.currency,
             "dearest_period": {"name": self.frame.period, "import_price": self.frame.price},
+            "cheapest_import_price": self.frame.cheapest,
             "with_moments": self._day(self.with_moments),
             "without_moments": self._day(self.without_moments),
             "saved": round(self.saved, 4),
@@ -134,7 +141,10 @@ class Comparison:
         """Both days for people: what, with the moments, without them."""
         currency = self.schedule.tariff.currency
         days = self.with_moments, self.without_moments
-        price = f"{self.frame.price:g} {currency}".rstrip()
+        price, cheapest = (f"{of:g} {currency}".rstrip() for of in (self.frame.price, self.frame.cheapest))
+
+        def amount(money: float) -> str:
+            return f"{money:.2f} {currency}".rstrip()
 
         def row(what: str, cells: list[str]) -> tuple[str, str, str]:
             return what, cells[0], cells[1]
@@ -149,29 +159,48 @@ class Comparison:
             row("firmware at the end", [day.firmware for day in days]),
             row("from the grid", [f"{day.bill.imported_kwh:.2f} kWh" for day in days]),
             row("to the grid", [f"{day.bill.exported_kwh:.2f} kWh" for day in days]),
-            row("what that cost", [f"{day.bill.money:.2f} {currency}".rstrip() for day in days]),
-            row("left in the battery, not counted", [f"{day.left_raw_percent:.0f} % raw" for day in days]),
+            row("what that cost", [amount(day.bill.money) for day in days]),
+            row("left in the battery", [f"{day.left_kwh:.2f} kWh" for day in days]),
+            row(f"its worth, at {cheapest} a kWh", [amount(self._worth(day)) for day in days]),
+            row("what the day cost, less that", [amount(self._net(day)) for day in days]),
         ]
+
+    def _worth(self, lived: Lived) -> float:
+        """What the charge at the end of a day is worth: the next night buys it at the cheapest price."""
+        return lived.left_kwh * self.frame.cheapest
+
+    def _net(self, lived: Lived) -> float:
+        return lived.bill.money - self._worth(lived)
 
     def _day(self, lived: Lived) -> dict[str, Any]:
         return {
             "still_minutes": round(lived.still / MINUTE, 2),
             "still_dearest_minutes": round(lived.still_dear / MINUTE, 2),
-            "installed": None
-            if lived.installed is None
-            else {"from": self._local(lived.installed[0]), "until": self._local(lived.installed[1])},
+            "installed": [
+                {
+                    "from": self._local(one.gone_at),
+                    "until": self._local(one.back_at),
+                    "before": one.before,
+                    "after": one.after,
+                }
+                for one in lived.upgrades
+            ],
             "firmware": lived.firmware,
             "imported_kwh": round(lived.bill.imported_kwh, 3),
             "exported_kwh": round(lived.bill.exported_kwh, 3),
             "money": round(lived.bill.money, 4),
+            "left_kwh": round(lived.left_kwh, 3),
+            "left_worth": round(self._worth(lived), 4),
             "left_raw_percent": round(lived.left_raw_percent, 2),
         }
 
     def _installed(self, lived: Lived) -> str:
-        if lived.installed is None:
-            return "no"
         zone = self.schedule.zone
-        return " to ".join(f"{at.astimezone(zone):%H:%M}" for at in lived.installed)
+        spans = (
+            f"{one.gone_at.astimezone(zone):%H:%M} to {one.back_at.astimezone(zone):%H:%M}"
+            for one in lived.upgrades
+        )
+        return ", ".join(spans) or "no"
 
     def _local(self, at: datetime) -> str:
         return at.astimezone(self.schedule.zone).isoformat(timespec="seconds")

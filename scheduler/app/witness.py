@@ -10,22 +10,24 @@ from scheduler.model.timeline import Segment
 from scheduler.simulator.bill import Bill, bill
 from scheduler.simulator.device import SimulatedGateway
 from scheduler.simulator.house import House
-from scheduler.simulator.record import stopped_between, stretches
+from scheduler.simulator.record import stopped_between
+from scheduler.simulator.restarts import Upgrade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lived:
     """A day of a gateway: how long its battery was out of service, also within the dearest hours, and what the day cost.
 
-    ``installed`` is from when until when it was gone for new firmware, None if it has none; ``left_raw_percent`` is the
-    charge at the end.
+    ``upgrades`` are the changes of its firmware that were over by the end of the day, in order, and ``firmware`` is what ran
+    then; ``left_kwh`` and ``left_raw_percent`` are the charge then, of a battery that loses nothing on the way.
     """
 
     still: timedelta
     still_dear: timedelta
-    installed: tuple[datetime, datetime] | None
+    upgrades: tuple[Upgrade, ...]
     firmware: str
     bill: Bill
+    left_kwh: float
     left_raw_percent: float
 
 
@@ -47,6 +49,7 @@ class Witness:
         device.now()
         house = House(at=begins, zone=device.zone, charge_wh=self._charge_wh)
         billed = bill(house, device.history, segments, until)
+        upgrades = tuple(one for one in device.restarts.upgrades if begins < one.back_at <= until)
         within = [(max(segment.start, begins), min(segment.end, until)) for segment in dear]
         return Lived(
             still=stopped_between(device.history, begins, until),
@@ -54,22 +57,9 @@ class Witness:
                 (stopped_between(device.history, start, end) for start, end in within if start < end),
                 timedelta(),
             ),
-            installed=self._installed(until),
-            firmware=device.firmware,
+            upgrades=upgrades,
+            firmware=upgrades[-1].after if upgrades else self._firmware,
             bill=billed,
+            left_kwh=house.charge_wh / 1000,
             left_raw_percent=house.charge_raw_percent,
         )
-
-    def _installed(self, until: datetime) -> tuple[datetime, datetime] | None:
-        """The stop that the last start of the gateway ended, if other firmware answers since."""
-        if self._device.firmware == self._firmware:
-            return None
-        back, since = self._device.start_time, None
-        for start, end, obeyed in stretches(self._device.history, self._begins, until):
-            if obeyed.running:
-                since = None
-                continue
-            since = since or start  # what is set in between does not end a stop
-            if since < back <= end:
-                return since, back
-        return None

@@ -72,6 +72,7 @@ def demo(
     json: JsonOption = False,
 ) -> None:
     """Show a whole day: the real daemon, the real plan and HTTPS, against a simulated gateway and house."""
+    from scheduler.app.showday import refuse_unknown
     from scheduler.simulator.errors import SimulatorError
 
     if compare and hours is not None:
@@ -81,6 +82,7 @@ def demo(
     day = None if date is None else date.date()
     configuration = load_or_fail(config_path(config))
     try:
+        refuse_unknown(scenario or [], datetime.combine(day or _DAY, _BEGINS, UTC))
         if compare:
             code = compare_days(configuration, day or DAY_TO_COMPARE, speed, scenario, as_json=json)
         else:

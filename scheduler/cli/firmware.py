@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -25,7 +25,9 @@ from scheduler.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from scheduler.app.firmware import Checked
+    from collections.abc import Callable
+
+    from scheduler.app.firmware import Checked, Known
     from scheduler.config.configuration import Configuration
 
 _NOTHING = ("firmware", "not known yet")
@@ -50,15 +52,14 @@ def firmware(
 ) -> None:
     """Show the gateway's firmware, what waits to be installed, and past upgrades and checks; works while the daemon runs.
 
-    With --check, exits 0 if the gateway told whether an update waits, and 1 if it could not find out.
+    With --check, exits 0 if the gateway told whether an update waits, as far as this login may know, and 1 if it could
+    not find out or is installing; what is known without asking is shown in any case.
     """
     from scheduler.app.firmware import recall
-    from scheduler.daemon.clock import SystemClock
     from scheduler.model.errors import StoreError
 
     configuration = load_or_fail(config_path(config), warn=check)
     directory = state_dir(state)
-    checked = _check(configuration, directory) if check else None
     try:
         known = recall(
             configuration,
@@ -67,33 +68,53 @@ def firmware(
             damaged=lambda error: say(str(error)),
         )
     except StoreError as error:
-        fail(str(error), Exit.NO)
-    if checked is not None:
-        known = known.after(checked, SystemClock().now())
-    document = known.document(configuration.schedule.zone)
-    if checked is not None:
-        document["check"] = {"outcome": checked.outcome.value, "message": checked.message}
-    if json:
-        print_json(document)
+        fail_for(error)
+
+    def show(document: dict[str, Any]) -> None:
+        if json:
+            print_json(document)
+        else:
+            _print(document, directory, asked=check)
+
+    if check:
+        _check(configuration, directory, known, show)
     else:
-        _print(document, directory)
-    raise typer.Exit(Exit.FINE if checked is None or checked.answered else Exit.NO)
+        show(known.document(configuration.schedule.zone))
 
 
-def _check(configuration: Configuration, directory: Path) -> Checked:
+def _check(
+    configuration: Configuration, directory: Path, known: Known, show: Callable[[dict[str, Any]], None]
+) -> NoReturn:
+    """Ask the gateway, unless it is at an install; show what is known then, whatever comes of it, and end the program."""
+    from scheduler.app.installing import install_of
     from scheduler.app.visit import Interrupted
     from scheduler.daemon import process
+    from scheduler.daemon.clock import SystemClock
     from scheduler.model.errors import SchedulerError
     from scheduler.observe.logs import configure
 
+    zone = configuration.schedule.zone
+    install = install_of(configuration, known.under_way, SystemClock().now())
+    if install is not None:
+        show(known.document(zone))
+        fail(
+            f"the gateway is installing since {install.since}, and is not asked now; "
+            f"leave it alone until {install.until}",
+            Exit.NO,
+        )
     configure()
     say("asking the gateway; to look for an update can take it some minutes")
     try:
-        return process.run(_until_stopped(configuration, directory))
+        checked = process.run(_until_stopped(configuration, directory))
     except Interrupted as error:
+        show(known.document(zone))
         fail_called_off(error)
     except SchedulerError as error:
+        show(known.document(zone))
         fail_for(error)
+    document = known.after(checked, SystemClock().now()).document(zone)
+    show(document | {"check": {"outcome": checked.outcome.value, "message": checked.message}})
+    raise typer.Exit(Exit.FINE if checked.answered else Exit.NO)
 
 
 async def _until_stopped(configuration: Configuration, directory: Path) -> Checked:
@@ -104,10 +125,11 @@ async def _until_stopped(configuration: Configuration, directory: Path) -> Check
     return await check(configuration, directory, stop=process.told_to_stop(), doubt=say_doubt)
 
 
-def _print(document: dict[str, Any], directory: Path) -> None:
+def _print(document: dict[str, Any], directory: Path, *, asked: bool) -> None:
     shown = rows(document)
     if shown == [_NOTHING] and not document["events"]:
-        print(f"nothing is known of the gateway's firmware in {directory} yet; --check asks the gateway")
+        hint = "" if asked else "; --check asks the gateway"
+        print(f"nothing is known of the gateway's firmware in {directory} yet{hint}")
         return
     for label, words in shown:
         print(f"{label:<9} {words}")
@@ -127,7 +149,7 @@ def rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         shown.append(("started", f"{document['started']}, by the gateway's own clock"))
     if document["waiting"]:
         waiting = document["waiting"]
-        shown.append(("waiting", f"{waiting['message']}; found at {_clock(waiting['at'])}"))
+        shown.append(("waiting", f"as of {_clock(waiting['at'])}: {waiting['message']}"))
     if document["under_way"]:
         shown.append(("under way", _under_way(document["under_way"])))
     if "check" in document:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,21 +43,19 @@ def compare_days(
     except Incomparable as error:
         fail(str(error), Exit.USAGE)
 
-    def live(which: str, lived: Schedule) -> Lived:
+    def live(which: str, lived: Schedule) -> tuple[Lived, bool]:
         out(which)
         return _live(replace(configuration, schedule=lived), both, speed, troubles, out)
 
     out(_introduction(configuration, both, speed, troubles))
+    ours, out_of_time = live("The day with its moments:", schedule)
+    other, _ = live("\nThe same day without them:", without_moments(schedule))
     comparison = Comparison(
-        schedule=schedule,
-        frame=both,
-        troubles=troubles,
-        with_moments=live("The day with its moments:", schedule),
-        without_moments=live("\nThe same day without them:", without_moments(schedule)),
+        schedule=schedule, frame=both, troubles=troubles, with_moments=ours, without_moments=other
     )
     if as_json:
         print_json(comparison.document())
-    return _conclude(comparison, out)
+    return _conclude(comparison, out, out_of_time=out_of_time)
 
 
 def _introduction(configuration: Configuration, both: Frame, speed: float, troubles: list[str]) -> str:
@@ -78,17 +76,20 @@ def _live(
     speed: float,
     troubles: list[str],
     out: Callable[[str], None],
-) -> Lived:
-    """One of the two days. They are lived one after the other: side by side they would make each other late."""
+) -> tuple[Lived, bool]:
+    """One of the two days, and whether a moment of it ran out of time.
+
+    They are lived one after the other: side by side they would make each other late.
+    """
     from scheduler.app.showday import ShowDay
 
     shown = ShowDay(configuration, both.begins, both.ends, speed, troubles, out=out, brief=True)
     with tempfile.TemporaryDirectory(prefix="tou-scheduler-demo-") as directory:
         witness = asyncio.run(shown.live(Path(directory)))
-    return witness.account(both.segments, both.dear, both.ends)
+    return witness.account(both.segments, both.dear, both.ends), shown.out_of_time()
 
 
-def _conclude(comparison: Comparison, out: Callable[[str], None]) -> Exit:
+def _conclude(comparison: Comparison, out: Callable[[str], None], *, out_of_time: bool) -> Exit:
     """Both days in a table, by the gateway's own record; whether the dearest hours were kept clear, as an exit code."""
     rows = [("", "with its moments", "without them"), *comparison.rows()]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -98,13 +99,25 @@ def _conclude(comparison: Comparison, out: Callable[[str], None]) -> Exit:
     currency = comparison.schedule.tariff.currency
     less = "less" if comparison.saved >= 0 else "more"
     cost = f"the day cost {abs(comparison.saved):.2f} {currency}".rstrip() + f" {less}"
-    period = comparison.frame.period
-    if not comparison.kept_clear:
-        out(f"\nWith its moments {cost}.")
-        say(
-            f"The battery stood still in {period}, the dearest period, although the file has its moments. What came of them "
-            "is told above; if it is that time ran out, this machine is slow for such a clock: try a lower --speed."
-        )
-        return Exit.UNVERIFIED
-    out(f"\nWith its moments the battery did not stand still in {period}, the dearest period, and {cost}.")
-    return Exit.FINE
+    cost += ", what is left in the battery counted"
+    stood = f"{_stood(comparison.with_moments.still_dear)} in {comparison.frame.period}, the dearest period"
+    if comparison.kept_clear:
+        out(f"\nWith its moments the battery {stood}, and {cost}.")
+        return Exit.FINE
+    out(f"\nWith its moments {cost}.")
+    hint = (
+        "; one ran out of time: if this machine is slow for such a clock, try a lower --speed"
+        if out_of_time
+        else ""
+    )
+    say(f"The battery {stood}, although the file has its moments. What came of them is told above{hint}.")
+    return Exit.UNVERIFIED
+
+
+def _stood(still: timedelta) -> str:
+    """How long the battery stood still, in words that are never "60 s" for less than a minute, nor "0 s" for more than none."""
+    if not still:
+        return "did not stand still"
+    if still < timedelta(minutes=1):
+        return f"stood still for {max(int(still.total_seconds()), 1)} s"
+    return f"stood still for {still / timedelta(minutes=1):.1f} min"

@@ -152,7 +152,7 @@ def _check_moments(
     plan: Timeline, zone: ZoneInfo, with_deadline: set[int], told: set[int], report: Report
 ) -> None:
     """At most one problem a rule: the first moment that has one stands for all."""
-    dearest = _dearest(plan, zone)
+    dearest, coarse = _dearest(plan, zone), plan.merged()
     for moment in plan.moments:
         if moment.line in told:
             continue
@@ -168,6 +168,9 @@ def _check_moments(
                 "some as well: leave time for both until 'done_by'"
             )
             report.warn((*path, "done_by"), message, hint)
+        elif moment.install and (cut := _cut_short(moment, coarse, zone)):
+            hint = "nothing is installed that may not be over by then: choose a time with more room after it"
+            report.warn((*path, "at"), cut, hint)
         elif moment.do == INSTALLS and (dear := _falls_into(moment, plan, dearest, zone)):
             hint = "the gateway is gone for minutes while it installs: choose a cheaper hour"
             report.warn((*path, "at"), dear, hint)
@@ -183,6 +186,14 @@ def _late(moment: Moment, zone: ZoneInfo) -> str | None:
     if moment.done_by - moment.at > LATEST_DEADLINE:
         return f"for the moment at {at}, 'done_by' means {_shown(moment.done_by, zone)}, over 12 hours later"
     return None
+
+
+def _cut_short(moment: Moment, coarse: Timeline, zone: ZoneInfo) -> str | None:
+    left = coarse.at(moment.at).end - moment.at
+    if left > INSTALL_TIME or coarse.at(moment.at).end == coarse.end:
+        return None
+    minutes = left // timedelta(minutes=1)
+    return f"another setpoint is due {minutes} minutes after the moment at {_shown(moment.at, zone)}"
 
 
 def _dearest(plan: Timeline, zone: ZoneInfo) -> dict[tuple[int, int], float]:

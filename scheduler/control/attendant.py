@@ -181,7 +181,11 @@ class Attendant:
 
     async def _do(self, agenda: Agenda, now: datetime) -> None:
         state = self.state
-        await self._session.ensure_running()  # before anything else: a stop that we owe
+        try:
+            await self._session.ensure_running()  # before anything else: a stop that we owe
+        except NotCapable as error:  # then it cannot be switched either
+            self._lack.note(error)
+            raise
         await self._lack.doubt()
         looking = self._clock.monotonic() >= state.verify_s
         segment = agenda.coarse.at(now)
@@ -204,6 +208,8 @@ class Attendant:
         state.record = await self._proof.attend(state.record, every_s=agenda.policy.verify_s)
         await self._errands.attend(agenda.fine, self._standing(agenda, now), self._read_live)
         self._note_identity()
+        if self._errands.installing_since(now) is not None:
+            self._restarts.well(None)  # it was looked at just before
 
     def _standing(self, agenda: Agenda, now: datetime) -> Standing:
         state = self.state
@@ -276,7 +282,7 @@ class Attendant:
         other = isinstance(error, IdentityChanged)
         before, state.trouble = state.trouble, trouble_of((None if other else state.pacing.latch) or error)
         state.pacing = state.pacing.after(error, now_s, self._jitter())
-        if MAY_HAVE_STOPPED in self._marks and not isinstance(error, Throttled | BadCredentials):
+        if MAY_HAVE_STOPPED in self._marks and not isinstance(error, Throttled | BadCredentials | NotCapable):
             state.pacing = state.pacing.hurried(now_s + LONGEST_PAUSE_S)
         state.verify_s = now_s  # look before anything else when the pause is over
         if before is None or before.kind is not state.trouble.kind or (other and before != state.trouble):

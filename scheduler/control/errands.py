@@ -27,6 +27,8 @@ from scheduler.model.timeline import Moment, Timeline
 LONGEST = timedelta(minutes=30)
 """A moment without ``done_by`` is over after this long, done or not."""
 
+LOOK = "look in Tesla's app, and start it there or in the gateway's own page if it stands still"
+
 REMEMBERED = timedelta(days=3)
 """So long it is known that a moment was done; none is due for longer."""
 
@@ -135,7 +137,11 @@ class Errands:
         if found is not None:
             if check.moment.do == "check_path":
                 self._tell(PathChecked(at=now, is_open=False, message=found[1]))
-            self._check = check.ended(*found)
+            outcome, message = found
+            unseen = outcome is Outcome.INSTALLED_SHUT and self._session.runs is not True
+            if unseen:
+                message += f"; that the battery is in service was not seen: {LOOK}"
+            self._check = check.ended(outcome, message, alert=unseen)
             self._end_if_over()
 
     def _withdrawn(self, check: Check, timeline: Timeline) -> tuple[Outcome, str] | None:

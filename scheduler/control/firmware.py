@@ -182,7 +182,7 @@ def conclude(status: UpdateStatus) -> tuple[Outcome, str]:
     if status.staged:
         return Outcome.UPDATE_WAITING, f"an update is ready to be installed ({said})"
     if status.failed:
-        remedy = "see whether the gateway reaches the internet, and ask again with `tou-scheduler firmware --check`"
+        remedy = "see whether the gateway reaches the internet; it is asked again at the next moment"
         return Outcome.FAILED, f"the gateway could not check for an update ({said}); {remedy}"
     if "nonactionable" in status.status or status.state == "/update_succeeded":
         return Outcome.UP_TO_DATE, f"the gateway has the newest firmware that it is offered ({said})"

@@ -28,6 +28,8 @@ def result_of(check: Check, state: State, now: datetime) -> tuple[Outcome, str] 
     """How the moment ended, in a word and in a sentence; None while it goes on."""
     if check.phase is Phase.RETURN:
         return _returned(check, state, now)
+    if check.phase is Phase.PATH and check.moment.do == "check_path" and state.pacing.latch is not None:
+        return Outcome.PATH_SHUT, str(state.pacing.latch)
     if now < check.ends:
         return None
     if check.phase is Phase.INSTALL:

@@ -45,7 +45,8 @@ Answer = TypeVar("Answer")
 class Session:
     """Calls that need a login, with at most one login each, and the duty to start what a login stopped.
 
-    ``logins`` counts those that were tried.
+    ``logins`` counts those that were tried; ``runs`` is whether the battery was in service when a battery of doubt was last
+    looked at, None if that could not be found out since the gateway started.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Session:
         self.logins = 0
         self._barred: NotCapable | None = None
         self.identity: Identity | None = None
+        self.runs: bool | None = None
 
     def _unsure_s(self) -> float:
         """How long yet the battery may be stopped by the login that was noted: all of it if that is not known, or to come."""
@@ -73,6 +75,7 @@ class Session:
         """Firmware and start time, remembered as ``identity``; another one may let us in again."""
         before, self.identity = self.identity, await self._gateway.identify()
         if before != self.identity:
+            self.runs = None
             self.forgive()
             if before is not None:
                 self._young_until_s = self._clock.monotonic() + YOUNG_S
@@ -197,9 +200,11 @@ class Session:
             if self._gateway.has_session:  # where a login would be needed there is silence
                 await self._gateway.start()  # for the same reason
             raise
+        self.runs = running
         if not running:
             await self.call(self._gateway.start, repair=True)
             await self._await_running()
+            self.runs = True
             message = "the battery stood still by our doing, and runs again"
             self._tell(Restarted(at=self._clock.now(), message=message))
         if self._clock.monotonic() >= self._unsure_until_s:

@@ -168,25 +168,22 @@ class Upkeep:
             remedy = "see in the gateway's own page; it is tried again at the next moment"
             said = f"the gateway was told {TRIES} times to install its update, and did not begin"
             return check.ended(Outcome.FAILED, f"{said}; {remedy}")
-        check = replace(check, tries=check.tries + 1)
         before, now = self._session.identity, self._clock.now()
         over = min(must_be_over(now, check.deadline, standing)[0], now + standing.budget)
-        told = self._at(replace(check, since=now, until=over, before=before), Phase.INSTALL, POLL_S)
+        tried = replace(check, tries=check.tries + 1)
+        told = self._at(replace(tried, since=now, until=over, before=before), Phase.INSTALL, POLL_S)
         owed = MAY_HAVE_STOPPED in self._marks
         self._marks.note(MAY_HAVE_STOPPED)
         self._told.note(now, over)
         if not (self._marks.kept and self._diary.kept):
-            self._take_back(owed=owed)
-            return replace(
-                self._at(_untold(check), Phase.POLL, RETRY_S), waits="our memory cannot be written"
-            )
+            waits = "an update is ready to be installed, and was not: our memory cannot be written"
+            return replace(self._untaken(check, RETRY_S, owed=owed), waits=waits)
         self._tell_install(told)
         try:
             await self._gateway.install_update()
         except (SessionExpired, Refused, Throttled) as error:
-            self._take_back(owed=owed)
-            moved = self._at(_untold(check), Phase.POLL, POLL_S)
-            if isinstance(error, SessionExpired):
+            moved = self._untaken(tried, POLL_S, owed=owed)
+            if isinstance(error, SessionExpired) or (moved.since is not None and isinstance(error, Refused)):
                 return moved
             raise
         except Transient:
@@ -197,11 +194,15 @@ class Upkeep:
         self._keep(told)
         return told
 
-    def _take_back(self, *, owed: bool) -> None:
-        """It was not told, or did not take it, so nothing is stopped by it."""
+    def _untaken(self, check: Check, after_s: float, *, owed: bool) -> Check:
+        """It was not told, or did not take it: nothing is stopped by it, unless an earlier word of ours was taken."""
+        if check.since is not None:
+            self._told.note(check.since, check.ends)
+            return self._at(check, Phase.INSTALL, after_s)
         self._told.forget()
         if not owed:
             self._marks.clear(MAY_HAVE_STOPPED)
+        return self._at(_untold(check), Phase.POLL, after_s)
 
     def _tell_install(self, told: Check) -> None:
         firmware = "" if told.before is None else told.before.firmware

@@ -28,12 +28,27 @@ class Fate(Enum):
     ROLLED_BACK = auto()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """A change of firmware: since when the gateway was gone, when it was back, and what ran ``before`` and ``after``."""
+
+    gone_at: datetime
+    back_at: datetime
+    before: str
+    after: str
+
+
 @dataclass(slots=True)
 class Restarts:
-    """When this gateway goes away and comes back. Of what overlaps the later end counts, and it comes back once."""
+    """When this gateway goes away and comes back. Of what overlaps the later end counts, and it comes back once.
+
+    ``upgrades`` are the changes of its firmware, in order; an install that brings what ran before is none.
+    """
 
     device: SimulatedGateway = field(repr=False)
+    upgrades: list[Upgrade] = field(default_factory=list)
     _fate: Fate = Fate.NONE_UNDER_WAY
+    _gone_at: datetime | None = None
     _back_at: datetime | None = None
 
     @property
@@ -77,8 +92,10 @@ class Restarts:
         self._go_away(REBOOT_TAKES)
 
     def _go_away(self, lasting: timedelta) -> None:
-        back_at = self.device.now() + lasting
+        now = self.device.now()
+        back_at = now + lasting
         self.device.obey(running=False)
+        self._gone_at = self._gone_at or now
         self._back_at = max(back_at, self._back_at or back_at)
         self.device.later(self._back_at, self._come_back)
 
@@ -87,9 +104,13 @@ class Restarts:
         now = self.device.now()
         if self._back_at != now:
             return
-        fate, self._fate, self._back_at = self._fate, Fate.NONE_UNDER_WAY, None
+        gone_at, before = self._gone_at or now, self.device.firmware
+        fate, self._fate, self._gone_at, self._back_at = self._fate, Fate.NONE_UNDER_WAY, None, None
         if fate is Fate.UPGRADED:
             self._take_update()
+            after = self.device.firmware
+            if after != before:
+                self.upgrades.append(Upgrade(gone_at=gone_at, back_at=now, before=before, after=after))
         elif fate is Fate.ROLLED_BACK:
             self.device.updater.failed(now)
         installed = fate is not Fate.NONE_UNDER_WAY
