@@ -307,7 +307,7 @@ async def test_a_damaged_note_ends_nothing(noted: dict[str, Any]) -> None:
 
     assert (day.outcomes, day.alerts) == (["up_to_date"], 0)
     assert day.late(DAY_RAW, local(BOUNDARY)) <= SOON
-    assert list(b.moments.load()["done"]) == [f"{MOMENT['at']} {MOMENT['rule']} (line 12)"]
+    assert list(b.moments.load()["done"]) == [f"{MOMENT['at']} {MOMENT['do']} {MOMENT['rule']}"]
     assert b.moments.load()["identity"]["firmware"] == "1.45.2"
 
 

@@ -183,7 +183,7 @@ async def test_an_install_that_never_begins_does_not_suspend_the_plan() -> None:
         on=b,
     )
 
-    assert (day.outcomes, day.alerts) == (["unfinished"], 1)
+    assert (day.outcomes, day.alerts) == (["update_waiting"], 1)
     assert day.ended[0].at <= local("22:55") + SOON
     assert len(day.obeyed(local("22:55"), local("23:05"))) > 1, "the app changed it"
     assert day.late(NIGHT_RAW, local("23:00")) <= SOON
@@ -206,17 +206,17 @@ async def test_an_upgrade_of_its_own_after_ours_is_not_put_down_to_us(
     assert len(day.run.told(FoundStopped)) == 1
 
 
-async def test_the_way_to_a_switch_is_tried_as_soon_as_the_gateway_is_back() -> None:
-    """A new firmware that takes no write is told at once, half an hour before the switch would have failed."""
+async def test_a_way_that_stays_shut_after_the_return_is_told_long_before_the_switch() -> None:
+    """What is refused for ten minutes is no starting up any more: told half an hour before the switch would have failed."""
     b = bench(local("07:10"))
     answers_between(b, "07:16", "09:00", {WRITE: (403, b"")})
     day = await morning(STAGED, on=b, end="07:50")
 
     assert day.outcomes == ["installed_shut"]
-    assert day.ended[0].at <= local("07:17") + SOON
+    assert day.ended[0].at <= local("07:28")
     assert "403" in day.ended[0].message
     assert [event.is_open for event in day.run.told(PathChecked)] == [True, False]
-    assert day.run.told(PathChecked)[1].at <= local("07:17") + SOON
+    assert day.run.told(PathChecked)[1].at <= local("07:28")
 
 
 async def test_a_gateway_that_is_back_shut_and_stopped_is_told_once_with_what_to_do() -> None:

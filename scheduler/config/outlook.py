@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from scheduler.config.lines import KeyPath
 from scheduler.config.problems import quoted
 from scheduler.config.report import Report
+from scheduler.control.install import BUDGET, CLEAR_OF_PEAK, dear_from
 from scheduler.model.timeline import Condition, Moment, Timeline
 from scheduler.plan.calendar import ALL_DAY, DateSpan
 from scheduler.plan.compile import compile_plan
@@ -35,8 +36,8 @@ YEARS = range(2000, 2100)
 """Where the calendar of a tariff is worth looking at."""
 
 LATEST_DEADLINE = timedelta(hours=12)
-INSTALL_TIME = timedelta(minutes=25)
-"""What an installation is given: none is begun that may not be over by ``done_by``. The check before it comes on top."""
+INSTALL_TIME = BUDGET
+"""What an installation is given at least: none is begun that may not be over by ``done_by``. The check before it comes on top."""
 
 INSTALLS = "check_firmware"
 """The only deed for which the gateway may be gone; a check of the path takes seconds and may lie anywhere."""
@@ -174,6 +175,12 @@ def _check_moments(
         elif moment.do == INSTALLS and (dear := _falls_into(moment, plan, dearest, zone)):
             hint = "the gateway is gone for minutes while it installs: choose a cheaper hour"
             report.warn((*path, "at"), dear, hint)
+        elif moment.install and (near := _near_the_dear(moment, plan, zone)):
+            hint = (
+                f"an install must be over {CLEAR_OF_PEAK // timedelta(minutes=1)} minutes before, and is given "
+                f"{INSTALL_TIME // timedelta(minutes=1)} minutes: choose an earlier time"
+            )
+            report.warn((*path, "at"), near, hint)
         else:
             continue
         told.add(moment.line)
@@ -194,6 +201,14 @@ def _cut_short(moment: Moment, coarse: Timeline, zone: ZoneInfo) -> str | None:
         return None
     minutes = left // timedelta(minutes=1)
     return f"another setpoint is due {minutes} minutes after the moment at {_shown(moment.at, zone)}"
+
+
+def _near_the_dear(moment: Moment, plan: Timeline, zone: ZoneInfo) -> str | None:
+    dear = dear_from(plan, moment.at, moment.at)
+    if dear is None or dear - CLEAR_OF_PEAK - moment.at > INSTALL_TIME:
+        return None
+    minutes = max(dear - moment.at, timedelta()) // timedelta(minutes=1)
+    return f"the dearest hours begin {minutes} minutes after the moment at {_shown(moment.at, zone)}"
 
 
 def _dearest(plan: Timeline, zone: ZoneInfo) -> dict[tuple[int, int], float]:

@@ -98,12 +98,14 @@ class Attendant:
 
         A gateway that installs is left alone: the next start of ours sees to it that it comes back as it should.
         """
-        if self._errands.installing_since(self._clock.now()) is not None:
-            return Transient("the gateway installs its firmware, which we see to when we are started again")
-        error = await self._session.release()
-        if error is None and MAY_HAVE_STOPPED in self._marks and not self._gateway.has_session:
-            return Transient("a login was cut off, and the gateway may yet obey it")
-        return error
+        gone = self._errands.leave(self._clock.now())
+        error = None if gone else await self._session.release()
+        cut_off = gone is None and MAY_HAVE_STOPPED in self._marks and not self._gateway.has_session
+        return (
+            Transient("a login was cut off, and the gateway may yet obey it")
+            if cut_off and not error
+            else error
+        )
 
     @property
     def due_s(self) -> float:
@@ -262,12 +264,12 @@ class Attendant:
     def _note_identity(self) -> None:
         """Notice another firmware, or a restart: what this gateway can do must be found out anew."""
         before, after = self.state.identity, self._session.identity
-        if after is None or before == after:
+        if after is None:
             return
         self.state.identity = after
-        changed = self._restarts.learn(after, installing_since=self._errands.told_at)
-        if changed:
-            self._errands.returned()
+        told_at = self._errands.told_at
+        changed = before != after and self._restarts.learn(after, installing_since=told_at)
+        self._errands.answered(changed=changed)
         if not changed or before is None:
             return
         if before.firmware != after.firmware or self.state.verdict is not Verdict.DRIFTED:

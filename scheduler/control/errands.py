@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import ceil
 
 from scheduler.control.diary import CURRENT, DONE, WAITING, Diary, Section
 from scheduler.control.firmware import POLL_S, Check, Outcome, Phase, resumed
@@ -20,7 +21,7 @@ from scheduler.control.state import State
 from scheduler.control.told import Told
 from scheduler.control.upkeep import RETRY_S, Upkeep
 from scheduler.model.errors import NotCapable, NotOffered, Refused, SessionExpired, Throttled, Transient
-from scheduler.model.events import MomentEnded, MomentStarted, PathChecked
+from scheduler.model.events import LeftInstalling, MomentEnded, MomentStarted, PathChecked
 from scheduler.model.reading import Live
 from scheduler.model.timeline import Moment, Timeline
 
@@ -79,9 +80,25 @@ class Errands:
         under_way = check is not None and check.phase is Phase.INSTALL and now < check.ends
         return check.since if check is not None and under_way else None
 
-    def returned(self) -> None:
-        """The gateway answers as another one."""
-        self._told.came()
+    def leave(self, now: datetime) -> bool | None:
+        """Tell that we end while the gateway may restart by our doing; whether it is gone for it, None if it may not."""
+        left_s = self._told.left_s
+        if left_s <= 0:
+            return None
+        gone = self.installing_since(now) is not None
+        message = (
+            f"the gateway was told to install its firmware, and may restart within {ceil(left_s / 60)} minutes: leave it "
+            "alone; when the daemon is started again, it sees to it that the battery is in service"
+        )
+        self._tell(LeftInstalling(at=now, gone=gone, message=message))
+        return gone
+
+    def answered(self, *, changed: bool) -> None:
+        """The gateway answers, as another one or as before."""
+        if changed:
+            self._told.came()
+        elif self._session.answered_at is not None:
+            self._told.same(self._session.answered_at)
 
     async def attend(
         self, timeline: Timeline, standing: Standing, live: Callable[[], Awaitable[Live]]
@@ -116,7 +133,10 @@ class Errands:
         except Throttled as error:
             self._check = replace(self._check or check, look_s=self._clock.monotonic() + error.silence_s)
         except (Transient, SessionExpired, NotOffered):
-            self._check = replace(self._check or check, look_s=self._clock.monotonic() + POLL_S)
+            away = replace(self._check or check, look_s=self._clock.monotonic() + POLL_S, gone=True)
+            if away.gone != check.gone:
+                self._keep(away)
+            self._check = away
         except Refused:
             self._check = replace(self._check or check, look_s=self._clock.monotonic() + RETRY_S)
             raise
@@ -141,7 +161,11 @@ class Errands:
             unseen = outcome is Outcome.INSTALLED_SHUT and self._session.runs is not True
             if unseen:
                 message += f"; that the battery is in service was not seen: {LOOK}"
-            self._check = check.ended(outcome, message, alert=unseen)
+            never_began = check.phase is Phase.INSTALL and outcome is Outcome.UPDATE_WAITING
+            if never_began:
+                self._told.forget()
+                self._session.calm()
+            self._check = check.ended(outcome, message, alert=unseen or never_began)
             self._end_if_over()
 
     def _withdrawn(self, check: Check, timeline: Timeline) -> tuple[Outcome, str] | None:
@@ -149,14 +173,10 @@ class Errands:
         if check.phase in {Phase.INSTALL, Phase.RETURN}:
             return None
         at = check.moment.at
-        asked = {
-            moment.key: moment for moment in timeline.moments_between(at, at + timedelta(microseconds=1))
-        }
-        now = asked.get(check.moment.key)
-        if now is None or (now.install, now.done_by, now.do) != (
-            check.moment.install,
-            check.moment.done_by,
-            check.moment.do,
+        ours = check.moment
+        asked = timeline.moments_between(at, at + timedelta(microseconds=1))
+        if not any(
+            (it.deed, it.install, it.done_by) == (ours.deed, ours.install, ours.done_by) for it in asked
         ):
             return Outcome.PASSED_OVER, "the file no longer asks for it as it did when it was begun"
         return None
@@ -193,14 +213,14 @@ class Errands:
         """The first moment that is to be begun now; those whose time went by are ended."""
         done = self._diary.section(DONE)
         for moment in timeline.moments_between(now - REMEMBERED, now + timedelta(microseconds=1)):
-            if moment.key in done or moment.key in self._passed:
+            if moment.deed in done or moment.deed in self._passed:
                 continue
             if now < _deadline(moment):
                 return moment
             if moment.at >= self._began:  # what was due before we started is nobody's news
                 unread = "" if moment.condition is None else f"; whether {moment.condition} could not be read"
                 self._end(moment, Outcome.MISSED, f"its time went by before it could be begun{unread}")
-            self._passed.add(moment.key)
+            self._passed.add(moment.deed)
         return None
 
     def _start(self, moment: Moment) -> None:
@@ -242,7 +262,7 @@ class Errands:
 
     def _done_with(self, moment: Moment) -> Section:
         now = self._clock.now()
-        done = self._diary.section(DONE) | {moment.key: now.isoformat()}
+        done = self._diary.section(DONE) | {moment.deed: now.isoformat()}
         oldest = (now - REMEMBERED).isoformat()
         return {key: at for key, at in done.items() if isinstance(at, str) and at >= oldest}
 

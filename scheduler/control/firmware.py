@@ -68,7 +68,7 @@ class Check:
     ``deadline`` is the instant at which it gives up, ``look_s`` the monotonic instant of the next look. ``asked_at`` and
     ``said_before``: when the updater was asked to look, and what it said until then. ``since``: when the gateway was told to
     install, and ``until`` it must be over; ``accepted``: it took that; ``before``: what ran then; ``tries``: how often it was
-    told. ``resumed``: it was begun by an earlier run of ours; ``waits``: why an update that is ready was not installed yet.
+    told; ``gone``: it was seen to be away since. ``resumed``: it was begun by an earlier run of ours; ``waits``: why an update that is ready was not installed yet.
     """
 
     moment: Moment
@@ -82,6 +82,7 @@ class Check:
     accepted: bool = False
     before: Identity | None = None
     tries: int = 0
+    gone: bool = False
     resumed: bool = False
     waits: str = ""
     returned_at: datetime | None = None
@@ -123,6 +124,7 @@ class Check:
             "accepted": self.accepted,
             "before": None if self.before is None else [self.before.firmware, self.before.start_time],
             "tries": self.tries,
+            "gone": self.gone,
         }
 
 
@@ -153,6 +155,7 @@ def _read(document: dict[str, Any]) -> Check:
         accepted=document["accepted"] is True,
         before=None if before is None else Identity(firmware=str(before[0]), start_time=str(before[1])),
         tries=int(document.get("tries", 0)),
+        gone=document.get("gone") is True,
         resumed=True,
     )
 

@@ -82,6 +82,12 @@ def _installed_late(check: Check, state: State, now: datetime) -> tuple[Outcome,
     """The time of an install is over, and nobody saw the gateway come back."""
     if now < _over(check, state) and state.identity in {None, check.before}:
         return None
+    if state.identity == check.before is not None and not check.gone:
+        remedy = "the update still waits; see in the gateway's own page, or wait for the next moment"
+        return (
+            Outcome.UPDATE_WAITING,
+            f"the gateway was told to install its update, and did not begin; {remedy}",
+        )
     return _unfinished("it did not come back as another one in time")
 
 

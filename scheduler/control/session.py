@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TypeVar
 
 from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Tell
@@ -34,7 +35,7 @@ LATE_STOP_S = 60.0
 """How long after a login without an answer the battery may still be stopped by it. Ours: nobody measured it."""
 
 YOUNG_S = 600.0
-"""So long after a restart a gateway may refuse a login without a reason, and mean nothing by it. Ours."""
+"""So long after a restart a gateway may refuse a login, or a call, without a reason and mean nothing by it. Ours."""
 
 RELEASE_S = 9.0
 """How long putting the battery back into service may take at the end of a procedure, in seconds of the machine's own time."""
@@ -46,7 +47,7 @@ class Session:
     """Calls that need a login, with at most one login each, and the duty to start what a login stopped.
 
     ``logins`` counts those that were tried; ``runs`` is whether the battery was in service when a battery of doubt was last
-    looked at, None if that could not be found out since the gateway started.
+    looked at, None if that could not be found out since the gateway started. ``answered_at`` is when ``identity`` was read last.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Session:
         self.logins = 0
         self._barred: NotCapable | None = None
         self.identity: Identity | None = None
+        self.answered_at: datetime | None = None
         self.runs: bool | None = None
 
     def _unsure_s(self) -> float:
@@ -74,6 +76,7 @@ class Session:
     async def identify(self) -> Identity:
         """Firmware and start time, remembered as ``identity``; another one may let us in again."""
         before, self.identity = self.identity, await self._gateway.identify()
+        self.answered_at = self._clock.now()
         if before != self.identity:
             self.runs = None
             self.forgive()
@@ -89,6 +92,10 @@ class Session:
         until_s = self._clock.monotonic() + seconds
         self._unsure_until_s = max(self._unsure_until_s, until_s)
         self._young_until_s = max(self._young_until_s, until_s)
+
+    def calm(self) -> None:
+        """It does not restart by our doing after all: that the battery runs proves something again, and so does a refusal."""
+        self._unsure_until_s = self._young_until_s = 0.0
 
     def forgive(self) -> None:
         """Let a login be tried again that was refused for good."""
@@ -107,12 +114,21 @@ class Session:
         if not self._gateway.has_session:
             await self._login(repair=repair)
         try:
-            return await ask()
+            return await self._asked(ask)
         except SessionExpired:
             if self._gateway.has_session:
                 raise
             await self._login(repair=repair)
+            return await self._asked(ask)
+
+    async def _asked(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """``ask``, where a gateway that starts up means nothing by a refusal: Unsteady, on firmware that takes our login."""
+        try:
             return await ask()
+        except NotCapable as error:
+            if self._clock.monotonic() < self._young_until_s and self._gateway.login_may_stop:
+                raise Unsteady(f"{error.args[0]}; it has just been restarted") from error
+            raise
 
     async def observe(self, ask: Callable[[], Awaitable[Answer]], *, repair: bool = False) -> Answer:
         """``ask`` without a login where that is possible, and only of a battery that is not stopped by ours.
@@ -122,7 +138,7 @@ class Session:
         """
         await self.ensure_running()
         try:
-            return await ask()
+            return await self._asked(ask)
         except SessionExpired:
             if self._gateway.has_session:
                 raise
@@ -132,7 +148,7 @@ class Session:
                 raise standstill() from None
             raise
         await self.ensure_running()
-        return await ask()
+        return await self._asked(ask)
 
     async def _login(self, *, repair: bool = False) -> None:
         """Log in, with the mark noted before it where that can stop the battery.
@@ -213,7 +229,7 @@ class Session:
     async def _running(self) -> bool:
         """Whether the battery runs, without a login where the firmware allows: a login could stop it."""
         try:
-            return await self._gateway.is_running()
+            return await self._asked(self._gateway.is_running)
         except SessionExpired:
             return await self.call(self._gateway.is_running)
 

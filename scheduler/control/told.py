@@ -45,6 +45,13 @@ class Told:
         if section.get("open") is True:
             self._diary.put(TOLD, section | {"open": False})
 
+    def same(self, answered_at: datetime) -> None:
+        """It answered as before then: once its time is over, what it does later is not our doing."""
+        section = self._diary.section(TOLD)
+        until = instant_of(section.get("until"))
+        if section.get("open") is True and until is not None and answered_at >= until:
+            self._diary.put(TOLD, section | {"open": False})
+
     def forget(self) -> None:
-        """It did not take it."""
+        """It did not take it, or could not do it."""
         self._diary.put(TOLD, {})

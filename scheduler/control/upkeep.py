@@ -226,6 +226,8 @@ class Upkeep:
             return self._later(check, POLL_S)
         status = await self._updater()
         if status.failed:
+            self._told.forget()
+            self._session.calm()
             said = f"{status.state} {', '.join(status.status)}".strip()
             remedy = "see in the gateway's own page; it is tried again at the next moment"
             return check.ended(Outcome.FAILED, f"the gateway could not install the update ({said}); {remedy}")

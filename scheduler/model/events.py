@@ -212,6 +212,16 @@ class FoundStopped(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftInstalling(Event):
+    """We end while the gateway may restart because we told it to install; ``gone``: it is not back yet."""
+
+    name = "left_installing"
+    level = "warning"
+    gone: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeftStopped(Event):
     """We end, and could not see to it that the battery runs."""
 
@@ -246,6 +256,15 @@ class PlanRejected(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoPlan(Event):
+    """Nothing can be done with the files, and no earlier plan is known: nobody switches until they are mended."""
+
+    name = "no_plan"
+    level = "error"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanWarning(Event):
     """The configuration can be used, and something about it is odd."""
 
@@ -268,5 +287,14 @@ class MemoryFailed(Event):
     """Our own memory could not be written; switching goes on."""
 
     name = "memory_failed"
+    level = "error"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hung(Event):
+    """No cycle was completed for too long: the process ends itself, to be started anew; the message says where it hung."""
+
+    name = "hung"
     level = "error"
     message: str

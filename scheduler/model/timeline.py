@@ -177,8 +177,13 @@ class Moment:
 
     @property
     def key(self) -> str:
-        """Its name for alarms and memory: instant + rule + line, since two rules may have one name."""
+        """Its name for alarms: instant + rule + line, since two rules may have one name."""
         return f"{self.at.isoformat()} {self.rule} (line {self.line})"
+
+    @property
+    def deed(self) -> str:
+        """Its name for memory: instant, what is done, and rule. Not the line, which a comment above it moves."""
+        return f"{self.at.isoformat()} {self.do} {self.rule}"
 
 
 @dataclass(frozen=True, slots=True)
