@@ -23,12 +23,15 @@ from tls_peer import serving as peer
 from scheduler.app.approach import judge_clock
 from scheduler.app.doctor import examine
 from scheduler.app.findings import Finding, Outcome
+from scheduler.app.plug import endpoint_of
 from scheduler.cli.doctor import document, shown
 from scheduler.config.configuration import Secret
 from scheduler.control.calloff import CalledOff
 from scheduler.control.firmware import Check, Phase
 from scheduler.daemon.clock import SystemClock
+from scheduler.gateway.reach import greet
 from scheduler.model.firmware import SIMULATED
+from scheduler.model.reading import Identity
 from scheduler.model.timeline import Moment
 from scheduler.simulator.certificate import kept_certificate
 from scheduler.simulator.mischief import Reach
@@ -216,17 +219,27 @@ async def test_beside_a_daemon_no_login_stops_the_battery(tmp_path: Path) -> Non
 
 
 def installs(
-    folder: Path, *, over: timedelta = timedelta(minutes=20), phase: Phase = Phase.INSTALL
+    folder: Path,
+    *,
+    over: timedelta = timedelta(minutes=20),
+    phase: Phase = Phase.INSTALL,
+    before: Identity | None = None,
 ) -> tuple[str, str]:
-    """Note an install that was begun five minutes ago and is to be ``over`` then; both as times of day at the site."""
+    """Note an install of what ran ``before``, begun five minutes ago and to be ``over`` then; both as times of day at the site."""
     now = SystemClock().now()
     since, until = now - timedelta(minutes=5), now + over
     moment = Moment(at=since, do="check_firmware", rule="Before the day", line=45, install=True)
-    check = Check(moment=moment, deadline=until, phase=phase, since=since, until=until)
+    check = Check(moment=moment, deadline=until, phase=phase, since=since, until=until, before=before)
+    told = {"since": since.isoformat(), "until": until.isoformat(), "open": True}
     (folder / "state").mkdir(exist_ok=True)
-    (folder / "state" / "moments.json").write_text(json.dumps({"current": check.document()}))
+    (folder / "state" / "moments.json").write_text(json.dumps({"current": check.document(), "told": told}))
     from_clock, to_clock = (f"{instant.astimezone(LOS_ANGELES):%H:%M}" for instant in (since, until))
     return from_clock, to_clock
+
+
+async def identity_of(it: Bench) -> Identity:
+    """What the gateway says of itself now."""
+    return (await greet(endpoint_of(it.configuration.gateway))).identity
 
 
 async def walked(it: Bench) -> list[Finding]:
@@ -237,7 +250,7 @@ async def walked(it: Bench) -> list[Finding]:
 
 @pytest.mark.parametrize("away", ["offline", "no port"])
 async def test_a_gateway_that_installs_is_to_be_left_alone(tmp_path: Path, away: str) -> None:
-    """Beside a daemon whose gateway installs, that is said first; no step says to restart it, or to look again at once."""
+    """Beside a daemon whose gateway installs, that is said; no step says to restart it, or to look again at once."""
     async with bench(tmp_path) as it:
         since, until = installs(tmp_path)
         if away == "offline":
@@ -246,32 +259,81 @@ async def test_a_gateway_that_installs_is_to_be_left_alone(tmp_path: Path, away:
             there = replace(it.configuration.gateway, port=free_port())
             it.configuration = replace(it.configuration, gateway=there)
         with Lock(tmp_path / "state" / "lock"):
-            first, *found = await walked(it)
+            found = await walked(it)
 
-    assert (first.step, first.outcome) == ("install", Outcome.NOT_TRIED)
-    assert first.says == f"the gateway installs its firmware since {since}; leave it alone until {until}"
+    told = found.pop(STEPS.index("login"))
+    assert (told.step, told.outcome) == ("install", Outcome.NOT_TRIED)
+    left_alone = f"leave it alone until {until} at the latest"
+    assert told.says == f"the gateway installs its firmware since {since}; {left_alone}"
     assert [finding.step for finding in found] == list(STEPS)
     remedies = [finding.remedy for finding in found if finding.outcome is Outcome.FAILED]
     assert remedies
-    assert set(remedies) == {f"leave the gateway alone until {until}, then run this again"}
+    assert set(remedies) == {f"the gateway installs its firmware; {left_alone}, then run this again"}
 
 
-async def test_no_login_is_made_while_the_gateway_installs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("known", [True, False], ids=["same", "not known"])
+async def test_no_login_is_made_while_the_gateway_installs(tmp_path: Path, known: bool) -> None:  # noqa: FBT001 - a table
     """A daemon that was killed in an install leaves its note behind: nobody logs in, and nobody starts the battery by hand."""
     async with bench(tmp_path) as it:
-        _, until = installs(tmp_path)
+        _, until = installs(tmp_path, before=await identity_of(it) if known else None)
         (tmp_path / "state" / "marker.json").write_text(json.dumps(["may_have_stopped"]))
         it.device.stop()
-        first, *rest = await walked(it)
-        found = {finding.step: finding for finding in rest}
+        found = {finding.step: finding for finding in await walked(it)}
 
-    assert first.step == "install"
+    assert found["install"].outcome is Outcome.NOT_TRIED
     assert signs(found) == "+++++--++x-"
     assert "no login is made meanwhile" in found["login"].says
     assert found["sitemaster"].says == "the battery is out of service, as it is in an install"
-    assert found["sitemaster"].remedy == f"leave the gateway alone until {until}, then run this again"
+    assert found["sitemaster"].remedy == (
+        f"the gateway installs its firmware; leave it alone until {until} at the latest, then run this again"
+    )
     assert it.device.requests["POST /api/login/Basic"] == 0
     assert not it.device.obeyed.running
+
+
+BEFORE = Identity(firmware="1.43.3", start_time="2026-06-30 10:00:00 +0000 UTC")
+
+
+async def test_a_gateway_that_is_back_is_met_as_ever(tmp_path: Path) -> None:
+    """Killed in the install, and another version answers: the login is made, and the battery that the install left is started."""
+    async with bench(tmp_path) as it:
+        since, until = installs(tmp_path, before=BEFORE)
+        (tmp_path / "state" / "marker.json").write_text(json.dumps(["may_have_stopped"]))
+        it.device.stop()
+        found = {finding.step: finding for finding in await walked(it)}
+        assert it.device.obeyed.running
+
+    assert signs(found) == "+++++++++++"
+    assert (found["install"].outcome, found["install"].says) == (
+        Outcome.PASSED,
+        f"the gateway was told to install its firmware at {since}; the gateway is back since then as 1.45.2",
+    )
+    assert "that or the install stopped the battery" in found["login"].says
+    assert found["leaving"].outcome is Outcome.PASSED
+    assert f"told to install its firmware at {since}, and may restart once more until {until}" in (
+        found["leaving"].says
+    )
+    (owed,) = json.loads((tmp_path / "state" / "marker.json").read_text())
+    assert owed["mark"] == "may_have_stopped"
+
+
+async def test_a_battery_that_an_install_left_stopped_has_a_remedy(tmp_path: Path) -> None:
+    """Where doctor is not let in, it says what the daemon or a person can do, and not to leave the gateway alone."""
+    async with bench(tmp_path) as it:
+        installs(tmp_path, before=BEFORE)
+        (tmp_path / "state" / "marker.json").write_text(json.dumps(["may_have_stopped"]))
+        it.device.stop()
+        there = replace(it.configuration.gateway, password=None)
+        it.configuration = replace(it.configuration, gateway=there)
+        found = {finding.step: finding for finding in await walked(it)}
+
+    assert found["sitemaster"].says == (
+        "the battery is out of service: the install stopped it, and it has not started again yet"
+    )
+    assert found["sitemaster"].remedy == (
+        "the gateway is back since then as 1.45.2; start the daemon, or run `tou-scheduler sitemaster run`"
+    )
+    assert it.device.requests["POST /api/login/Basic"] == 0
 
 
 async def test_another_certificate_is_told_in_an_install_too(tmp_path: Path) -> None:

@@ -93,7 +93,9 @@ def test_the_daemon_logs_one_line_for_each_change(home: Site) -> None:
     with home.daemon():
         eventually(lambda: any(line["event"] == "switch" for line in home.log))
 
-    assert [line["event"] for line in home.log] == [
+    # The shipped file has a firmware moment, which is due at some hour of a real day.
+    events = [line["event"] for line in home.log]
+    assert [it for it in events if it not in {"moment_started", "moment_ended", "path"}] == [
         "started",
         "zone_differs",
         "restarted",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,19 +17,22 @@ import pytest
 from bench import LOS_ANGELES, Bench, bench, local
 from clockwork import VirtualClock
 from commands import DRY_SITE, INSTALLER, Done, run
-from processes import PATIENCE_S, Site, eventually, site, started
+from days import Run
+from processes import PATIENCE_S, ROOT, Site, eventually, site, started
 from tls_peer import make_certificate
 
 from scheduler.app import firmware as app
 from scheduler.app.firmware import Checked, Known, Waiting, ask
 from scheduler.app.visit import Visit
 from scheduler.cli.firmware import event_line, rows
+from scheduler.control.diary import Diary
 from scheduler.control.firmware import Check, Outcome, Phase
 from scheduler.control.ports import MAY_HAVE_STOPPED
 from scheduler.daemon.clock import SystemClock
-from scheduler.model.errors import NotCapable, Throttled, Transient
+from scheduler.model.errors import NotCapable, StoreError, Throttled, Transient
 from scheduler.model.reading import Identity
 from scheduler.model.timeline import Moment
+from scheduler.observe.record import Recorder
 from scheduler.simulator.record import stopped_between
 from scheduler.store.journal import Journal
 from scheduler.store.lock import Lock
@@ -156,6 +161,7 @@ def test_nothing_is_known_yet(kept: Directory) -> None:
         "known_since": None,
         "started": None,
         "waiting": None,
+        "next_install": None,
         "under_way": None,
         "events": [],
     }
@@ -172,6 +178,7 @@ def test_all_that_is_known_on_one_screen(kept: Directory) -> None:
         "seen      first at 2026-07-01 07:15",
         "started   2026-06-30 10:00:00 +0000 UTC, by the gateway's own clock",
         "waiting   as of 2026-07-01 07:15: an update is ready to be installed (/update_staged)",
+        "next      no rule of the file installs it; a check_firmware with install: true would",
         f"under way {UNDER_WAY}; no daemon runs, and the next one goes on from there",
         "",
         "2026-06-30 10:01:02  firmware                        the gateway went from firmware 1.43.3 to 1.45.2, by itself",
@@ -196,6 +203,7 @@ def test_the_document_for_other_programs(kept: Directory) -> None:
         "known_since": "2026-07-01T07:15:00-07:00",
         "started": STARTED,
         "waiting": WAITING | {"at": "2026-07-01T07:15:00-07:00"},
+        "next_install": None,
         "under_way": {
             "do": "check_firmware",
             "rule": "Before the day",
@@ -299,15 +307,16 @@ def clock_of(instant: str) -> str:
 
 
 def test_a_gateway_that_installs_is_not_asked(kept: Directory) -> None:
-    """While it installs, what is known is shown, and that it is left alone until when: exit code 1, for want of an answer."""
+    """While it is away, what is known is shown, and that it is left alone until when: exit code 1, for want of an answer."""
+    (kept.folder / "powerwall.pem").write_bytes(make_certificate().pem)
     noted = installing(over=timedelta(minutes=20))
     kept.note({"identity": IDENTITY, "current": noted})
-    done, document = kept.run("--check"), kept.json("--check")
+    done, document = kept.run("--check", **INSTALLER), kept.json("--check")
 
     assert done.returncode == 1
-    assert done.stderr == (
-        f"error: the gateway is installing since {clock_of(noted['since'])}, and is not asked now; "
-        f"leave it alone until {clock_of(noted['until'])}\n"
+    assert done.stderr.endswith(
+        f"\nerror: the gateway installs its firmware since {clock_of(noted['since'])}; "
+        f"leave it alone until {clock_of(noted['until'])} at the latest\n"
     )
     assert done.stdout.startswith("firmware  1.45.2\n")
     assert "under way check_firmware" in done.stdout
@@ -395,7 +404,7 @@ SAME, OTHER = Identity(firmware="1.45.2", start_time=STARTED), Identity(firmware
 @pytest.mark.parametrize(
     ("identity", "outcome", "firmware", "since", "waiting"),
     [
-        (SAME, Outcome.UPDATE_WAITING, "1.45.2", MOMENT.at, "an old one"),
+        (SAME, Outcome.UPDATE_WAITING, "1.45.2", MOMENT.at, "found now"),
         (SAME, Outcome.UP_TO_DATE, "1.45.2", MOMENT.at, None),
         (SAME, Outcome.UNCLEAR, "1.45.2", MOMENT.at, "an old one"),
         (SAME, Outcome.UNFINISHED, "1.45.2", MOMENT.at, "an old one"),
@@ -427,7 +436,8 @@ def test_what_the_gateway_says_now_counts_more_than_a_note(
 
 def guest_of(it: Bench, *, alone: bool = True) -> Visit:
     """A visitor of the bench's gateway."""
-    return Visit(it.gateway, it.session, it.marks, alone=alone)
+    diary = Diary(it.moments, "bench")
+    return Visit(it.gateway, it.session, it.marks, alone=alone, diary=diary, tell=it.events.append)
 
 
 @pytest.mark.parametrize(
@@ -653,6 +663,125 @@ def test_an_update_that_waits_is_told_by_the_gateway_itself(house: Site) -> None
     assert document["waiting"]["firmware"] == document["firmware"] == "1.45.2"
     assert json.loads((house.folder / "mine" / "marker.json").read_text()) == []
     assert "in service" in run("sitemaster", "--state-dir", "mine", cwd=house.folder, **INSTALLER).stdout
+
+
+NEXT = "Firmware before the day begins (line "
+"""The moment of the shipped file that installs."""
+
+
+def test_what_a_check_found_is_known_afterwards(house: Site) -> None:
+    """Without a daemon the check is kept: what waits, which moment would install it, and an event for the history."""
+    done = at_the_gateway(house, state="kept")
+    shown = run("firmware", "--state-dir", "kept", cwd=house.folder)
+    document = json.loads(run("firmware", "--json", "--state-dir", "kept", cwd=house.folder).stdout)
+
+    assert (done.returncode, shown.returncode) == (0, 0)
+    assert "not kept" not in done.stderr
+    lines = shown.stdout.splitlines()
+    assert lines[0] == "firmware  1.45.2"
+    assert lines[1].startswith("waiting   as of ")
+    assert re.fullmatch(rf"next      at \S+ 07:15 {re.escape(NEXT)}\d+\) installs it, if .*07:55", lines[2])
+    (event,) = document["events"]
+    assert (event["do"], event["rule"], event["outcome"]) == ("check_firmware", "by hand", "update_waiting")
+    assert event["message"] == document["waiting"]["message"]
+    assert (document["waiting"]["firmware"], document["next_install"]["if"]) == ("1.45.2", None)
+    assert "check_firmware: update_waiting" in lines[-1]
+
+
+async def test_the_readme_shows_what_firmware_says(kept: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's text is what a daemon leaves of two days in July: an update installed, and one that came too late for its time."""
+    house = bench(local("05:30"))
+    house.scenario("stages an update at 06:00")
+    days = Run(house)
+    await days.until(local("09:00"))
+    house.scenario("has an update")
+    house.scenario("a download lasts for 15m")
+    await days.until(local("2026-07-02T09:00"))
+    noted = house.moments.load()
+    del noted["device"]
+    kept.note(noted)
+    journal = Journal(kept.state / "journal.sqlite")
+    recorder = Recorder(journal, lambda: LOS_ANGELES, lambda error: pytest.fail(str(error)))
+    for event in house.events:
+        recorder.tell(event)
+    journal.close()
+    shutil.copy(ROOT / "config" / "tou.yaml", kept.folder)
+    monkeypatch.setattr(app, "SystemClock", lambda: house.clock)
+    blocks = re.findall(
+        r"^```text\n(firmware .*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+
+    assert blocks == [kept.run().stdout]
+
+
+def test_a_gateway_that_is_up_to_date_has_nothing_waiting_any_more(kept: Directory) -> None:
+    """What waited is forgotten once the gateway says that it has the newest."""
+    (kept.folder / "tou.yaml").write_text(DRY_SITE.replace("1.45.2", "1.21"))
+    kept.note({"waiting": WAITING | {"firmware": None}}, kept="simulated")
+    waited = kept.json()["waiting"]
+    done = kept.run("--check")
+
+    assert waited is not None
+    assert done.returncode == 0
+    assert (kept.json()["waiting"], kept.json()["events"][0]["outcome"]) == (None, "up_to_date")
+
+
+def test_beside_a_daemon_a_check_is_not_kept(kept: Directory) -> None:
+    """The memory is the daemon's: what was found is told, and that it is not kept."""
+    (kept.folder / "tou.yaml").write_text(DRY_SITE.replace("1.45.2", "1.21"))
+    with Lock(kept.state / "lock"):
+        done = kept.run("--check")
+
+    assert done.returncode == 0
+    assert done.stderr.endswith("\nthat is not kept in state: a daemon owns it\n")
+    assert kept.json()["events"] == []
+
+
+def test_a_check_that_cannot_be_kept_is_told(kept: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the note cannot be written, the answer is told all the same, and that the next one will not know of it."""
+    (kept.folder / "tou.yaml").write_text(DRY_SITE.replace("1.45.2", "1.21"))
+    kept.note({"waiting": WAITING | {"firmware": None}}, kept="simulated")
+
+    def full(path: Path, content: bytes, *, durable: bool = True) -> None:
+        raise StoreError(f"{path}: no space for {len(content)} bytes, durable {durable}")
+
+    monkeypatch.setattr("scheduler.store.durable.write", full)
+    done = kept.run("--check")
+
+    assert done.returncode == 0
+    assert done.stderr.endswith("\nthat is not kept in state: it cannot be written\n")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("install: true", "at {at} Early (line 12) installs it, if that can be over in time"),
+        (
+            'install: true, done_by: "23:50"',
+            "at {at} Early (line 12) installs it, if that can be over by {day} 23:50",
+        ),
+        (
+            "install: true, if: {charge_above: 90}",
+            "at {at} Early (line 12) installs it, if charge above 90 %, and if that can be over in time",
+        ),
+        ("install: false", "no rule of the file installs it; a check_firmware with install: true would"),
+    ],
+)
+def test_which_moment_installs_what_waits(
+    kept: Directory, monkeypatch: pytest.MonkeyPatch, more: str, says: str
+) -> None:
+    """The next moment that may install, when, and what else it wants; or that the file has none. The one of now is under way."""
+    rule = f'  - {{name: Early, at: "23:15", do: check_firmware, {more}}}\n'
+    file = kept.folder / "tou.yaml"
+    file.write_text(file.read_text().replace("default:", f"{rule}default:"))
+    kept.note({"identity": IDENTITY, "waiting": WAITING})
+    clock = VirtualClock(local("23:15"))
+    monkeypatch.setattr(app, "SystemClock", lambda: clock)
+
+    lines = kept.run().stdout.splitlines()
+
+    day = "2026-07-02"
+    assert f"next      {says.format(at=f'{day} 23:15', day=day)}" in lines
 
 
 def test_beside_a_daemon_the_version_is_shown_and_the_check_refused(house: Site) -> None:

@@ -284,17 +284,17 @@ def test_no_install_is_begun_that_may_not_be_over_in_time() -> None:
 @pytest.mark.slow
 def test_no_install_is_begun_that_may_not_be_over_in_time_in_many_mornings() -> None:
     """The same in many more mornings."""
-    met = search(1200)
+    met = search(400)
 
-    assert met["begun"] >= 100
+    assert met["begun"] >= 40
 
 
 @pytest.mark.slow
 def test_no_install_is_begun_late_in_whole_days() -> None:
     """The same where the daemon lives on for nearly a day after the moment, so that another boundary comes."""
-    met = search(100, longer=22 * 60)
+    met = search(30, longer=22 * 60)
 
-    assert met["begun"] >= 3
+    assert met["begun"] >= 1
 
 
 PLAIN = Morning(at=7 * 60, done_by=7 * 60 + 40, day_begins=9 * 60, dear=14 * 60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,26 @@ def test_the_services_directory_is_taken_where_there_is_one(tmp_path: Path, serv
     assert memory(cwd=tmp_path) == str(service)
     assert memory("--state-dir", "mine", cwd=tmp_path) == "mine"
     assert memory(cwd=tmp_path, STATE_DIRECTORY="given") == "given"
+
+
+@pytest.mark.parametrize(("user", "taken"), [(0, "system"), (1000, "here")])
+def test_root_in_a_clone_means_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, taken: str
+) -> None:
+    """`sudo tou-scheduler trust` in the clone is about the service's gateway; without a service it is about the clone's."""
+    system = tmp_path / "system.yaml"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(common, "_CONFIG_SYSTEM", system)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    here = Path("config/tou.yaml")
+    here.parent.mkdir()
+    here.touch()
+    assert common.config_path(None) == here
+
+    system.touch()
+
+    assert common.config_path(None) == {"system": system, "here": here}[taken]
+    assert common.config_path(Path("mine")) == Path("mine")
 
 
 def test_the_daemon_of_the_service_is_seen(tmp_path: Path, service: Path) -> None:

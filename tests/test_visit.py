@@ -24,6 +24,7 @@ from scheduler.cli.common import fail_called_off
 from scheduler.config.configuration import Configuration
 from scheduler.config.load import load
 from scheduler.control.calloff import CalledOff
+from scheduler.control.diary import Diary
 from scheduler.control.ports import MAY_HAVE_STOPPED
 from scheduler.gateway import calls
 from scheduler.model.errors import BadCredentials, NotCapable, Throttled, Transient
@@ -40,7 +41,8 @@ def dry(tmp_path: Path) -> Configuration:
 
 def guest_of(house: Bench, *, alone: bool = True, login: bool = True) -> Visit:
     """A visitor of the bench's gateway."""
-    return Visit(house.gateway, house.session, house.marks, alone=alone, login=login)
+    diary, told = Diary(house.moments, "bench"), house.events.append
+    return Visit(house.gateway, house.session, house.marks, alone=alone, login=login, diary=diary, tell=told)
 
 
 def service_of(house: Bench) -> Service:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scheduler.app.allowance import INSTALLER_ROLE, allowance, role_in_words
 from scheduler.app.approach import Approach
+from scheduler.app.doubt import MayRestart
 from scheduler.app.findings import (
     PASSWORD_PLACES,
     Finding,
@@ -71,6 +72,7 @@ async def examine(
         report = Report(tell, username=configuration.gateway.username, install=install)
         approach = Approach(configuration.gateway, report, now=clock.now, vouched=vouched)
         await _unless(stop, approach.walk())
+        report.answered(None if approach.greeting is None else approach.greeting.identity)
         await _Inside(configuration, approach, report).walk(directory, stop)
     return report.findings
 
@@ -133,7 +135,7 @@ class _Inside:
         self._owed = False
 
     async def walk(self, directory: Path, stop: asyncio.Event) -> None:
-        """Take the steps; ``directory`` keeps the count of logins and what is owed to the battery."""
+        """Take them; ``directory`` keeps the count of logins and what is owed to the battery."""
         if self._approach.greeting is None:
             self._report.add("login", not_tried("nothing is sent to a gateway whose firmware is not known"))
             self._close("the gateway has not told its firmware")
@@ -167,7 +169,9 @@ class _Inside:
 
     def _tell_leaving(self, doubts: list[Doubt]) -> None:
         """How the battery was left, where there is more to say than that nothing was changed."""
-        if doubts:
+        if doubts and isinstance(doubts[0], MayRestart):
+            self._report.add("leaving", passed(f"the battery runs; {doubts[0]}: a daemon sees to it then"))
+        elif doubts:
             says, remedy = f"the battery runs, but {doubts[0]}", "`tou-scheduler sitemaster run` makes sure"
             self._report.add("leaving", failed(says, remedy))
         elif self._owed:
@@ -210,7 +214,7 @@ class _Inside:
                 "stop the daemon to have it tried"
             )
         try:
-            await guest.session.call(_nothing)
+            await guest.act(_nothing)
         except Standstill:
             return not_tried(
                 f"the battery is stopped, and not by us; a login as {username} stops it, too, "
@@ -221,7 +225,8 @@ class _Inside:
         except GatewayError as error:
             return failed(f"the login stopped the battery, and it may stand still: {error}", _BY_HAND)
         started = "run_sitemaster" in [step.step for step in guest.gateway.exchanges()]
-        stopped = "; that stopped the battery for a moment, and it runs again" if started else ""
+        who = "that" if self._report.back is None else "that or the install"
+        stopped = f"; {who} stopped the battery for a moment, and it runs again" if started else ""
         return passed(f"as {username}{stopped}")
 
     def _allowed(self, guest: Visit) -> Said:
@@ -259,7 +264,7 @@ class _Inside:
             return passed("the battery is in service")
         if self._report.leave_alone is not None:
             return failed("the battery is out of service, as it is in an install", self._report.leave_alone)
-        return _out_of_service(guest)
+        return _out_of_service(guest, self._report.back)
 
     def _untold(self, error: SessionExpired) -> Said | None:
         """What is amiss where a gateway that let us in does not answer all the same; None if it never did."""
@@ -268,11 +273,12 @@ class _Inside:
         return failed(f"the login was accepted, and yet {error}", _AGAIN)
 
 
-def _out_of_service(guest: Visit) -> Said:
+def _out_of_service(guest: Visit, back: str | None) -> Said:
     if MAY_HAVE_STOPPED in guest.marks:
+        by, first = ("our login", "") if back is None else ("the install", f"{back}; start the daemon, or ")
         return failed(
-            "the battery is out of service: our login stopped it, and it has not started again yet",
-            "run `tou-scheduler sitemaster run`",
+            f"the battery is out of service: {by} stopped it, and it has not started again yet",
+            f"{first}run `tou-scheduler sitemaster run`",
         )
     if not guest.alone:
         return failed(

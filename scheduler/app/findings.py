@@ -20,6 +20,7 @@ from scheduler.model.errors import (
     Unsteady,
     Unwilling,
 )
+from scheduler.model.reading import Identity
 
 PASSWORD_PLACES = "TOU_GATEWAY__PASSWORD, or a Docker secret or systemd credential called gateway_password"  # noqa: S105 - where one is put, not what it is
 
@@ -86,8 +87,9 @@ def not_tried(reason: str) -> Said:
 class Report:
     """The findings in their order, each told as it comes. A step that ends in an error of the gateway's has failed.
 
-    ``username`` is who logs in: what to do about a password depends on whose it is. ``install`` is the one that
-    the gateway is at: it is told first, and ``leave_alone`` is then what to do about whatever fails; None without one.
+    ``username`` is who logs in: what to do about a password depends on whose it is. ``install`` is the one that the gateway
+    may be at: ``leave_alone`` is then what to do about whatever fails, None without one or once it `answered` as another one;
+    ``back`` says that it did.
     """
 
     def __init__(
@@ -96,11 +98,27 @@ class Report:
         self.findings: list[Finding] = []
         self._tell = tell
         self._username = username
+        self._install = install
         self.leave_alone: str | None = None
+        self.back: str | None = None
         if install is not None:
-            self.leave_alone = f"leave the gateway alone until {install.until}, then run this again"
-            says = f"the gateway installs its firmware since {install.since}; leave it alone until {install.until}"
-            self.add("install", not_tried(says))
+            self.leave_alone = (
+                f"the gateway installs its firmware; {install.leave_alone}, then run this again"
+            )
+
+    def answered(self, identity: Identity | None) -> None:
+        """Tell of the install, if the gateway may be at one, by what it said of itself; None if it did not answer."""
+        install = self._install
+        if install is None:
+            return
+        if identity is None or not install.is_back(identity):
+            self.add("install", not_tried(str(install)))
+            return
+        self.leave_alone = None
+        self.back = f"the gateway is back since then as {identity.firmware}"
+        self.add(
+            "install", passed(f"the gateway was told to install its firmware at {install.since}; {self.back}")
+        )
 
     def failed_by(self, error: GatewayError, *, ms: int | None = None) -> Said:
         """A step that ended in this error."""

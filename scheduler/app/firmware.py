@@ -1,7 +1,7 @@
 """What is known of the gateway's firmware by our own memory, and what the gateway says when a person has it look for an update.
 
-The memory is read beside a running daemon, and nothing is written there. Asking is a visit like any other. Nothing is
-installed here.
+The memory is read beside a running daemon. Asking is a visit like any other, and is kept there unless a daemon owns it.
+Nothing is installed here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
+from scheduler.app import prospect
 from scheduler.app.installing import diary_of, kept_in
 from scheduler.app.visit import Doubt, Visit, visit
 from scheduler.config.configuration import Configuration
@@ -24,6 +25,7 @@ from scheduler.daemon.clock import SystemClock
 from scheduler.model.errors import NotCapable, NotOffered, SessionExpired, StoreError, Throttled, Transient
 from scheduler.model.events import FirmwareChanged, InstallStarted, MomentEnded, PathChecked, StoodStill
 from scheduler.model.reading import Identity, UpdateStatus
+from scheduler.model.timeline import Moment
 from scheduler.store import journal
 from scheduler.store.lock import holder
 
@@ -50,13 +52,14 @@ class Waiting:
 class Checked:
     """What came of asking now. ``identity`` is who answered, None if it does not say.
 
-    ``by_itself``: the updater could not be asked to look, and this is what it said all the same.
+    ``by_itself``: the updater could not be asked to look, and this is what it said all the same. ``kept``: our memory has it.
     """
 
     identity: Identity | None
     outcome: Outcome
     message: str
     by_itself: bool = False
+    kept: bool = False
 
     @property
     def answered(self) -> bool:
@@ -71,6 +74,7 @@ class Known:
 
     ``known_since`` is when this version, started at this time, was seen first; ``started`` is that time in the gateway's own
     words. ``running``: a daemon runs, so what is under way goes on. ``events`` are documents of the journal, newest last.
+    ``next_install`` is the moment that would install what waits.
     """
 
     firmware: str | None
@@ -80,6 +84,7 @@ class Known:
     under_way: Check | None
     running: bool
     events: tuple[dict[str, Any], ...]
+    next_install: Moment | None = None
 
     def after(self, checked: Checked, now: datetime) -> Known:
         """What is known once the gateway was asked: what it says now counts more than what was noted."""
@@ -92,7 +97,7 @@ class Known:
         waiting = known.waiting if _still_waits(known.waiting, known.firmware) else None
         if checked.outcome is Outcome.UP_TO_DATE:
             waiting = None
-        elif checked.outcome is Outcome.UPDATE_WAITING and waiting is None:
+        elif checked.outcome is Outcome.UPDATE_WAITING:
             waiting = Waiting(at=now, message=checked.message, firmware=known.firmware)
         return replace(known, waiting=waiting)
 
@@ -105,6 +110,7 @@ class Known:
             "known_since": _local(self.known_since, zone),
             "started": self.started,
             "waiting": None if self.waiting is None else _waiting_document(self.waiting, zone),
+            "next_install": None if self.next_install is None else prospect.document(self.next_install, zone),
             "under_way": None if self.under_way is None else self._under_way_document(self.under_way, zone),
             "events": list(self.events),
         }
@@ -140,6 +146,8 @@ def recall(
     identity = diary.section(IDENTITY)
     firmware = _text(identity, "firmware")
     waiting = _waiting(diary.section(WAITING))
+    if firmware is None and waiting is not None:
+        firmware = waiting.firmware  # no daemon has seen it yet, and a person asked
     events = [event for event in journal.events(kept / "journal.sqlite") if _is_about_firmware(event)]
     return Known(
         firmware=firmware,
@@ -149,6 +157,7 @@ def recall(
         under_way=resumed(diary.section(CURRENT)),
         running=holder(directory / "lock") is not None,
         events=tuple(events[-last:]),
+        next_install=prospect.next_install(configuration.schedule, SystemClock().now()),
     )
 
 
@@ -161,13 +170,33 @@ async def check(
 ) -> Checked:
     """Have the gateway look for an update now, and wait for what it finds; ``stop`` and ``doubt`` as in `visit`.
 
-    GatewayError, StoreError, or Interrupted as there, too: NotCapable beside a daemon whose battery the login would stop.
+    GatewayError, StoreError, or Interrupted as there, too: NotCapable beside a daemon whose battery the login would stop,
+    Installing while the gateway is at an install.
     """
+    clock = SystemClock()
 
     async def work(guest: Visit) -> Checked:
-        return await ask(guest, SystemClock())
+        guest.refuse_install()
+        checked = await ask(guest, clock)
+        return replace(checked, kept=_keep(checked, guest, clock.now())) if guest.alone else checked
 
     return await visit(configuration, directory, work, stop=stop, doubt=doubt)
+
+
+def _keep(checked: Checked, guest: Visit, now: datetime) -> bool:
+    """Have our memory know of it, as of a moment of the file; whether what waits is noted."""
+    outcome, message = checked.outcome, checked.message
+    guest.tell(
+        MomentEnded(
+            at=now, do="check_firmware", rule="by hand", due=now, outcome=outcome.value, message=message
+        )
+    )
+    if outcome is Outcome.UPDATE_WAITING:
+        firmware = None if checked.identity is None else checked.identity.firmware
+        guest.diary.put(WAITING, {"at": now.isoformat(), "message": message, "firmware": firmware})
+    elif outcome is Outcome.UP_TO_DATE:
+        guest.diary.put(WAITING, {})
+    return guest.diary.kept
 
 
 async def ask(guest: Visit, clock: Clock) -> Checked:

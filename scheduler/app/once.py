@@ -8,11 +8,15 @@ from contextlib import AsyncExitStack
 from datetime import tzinfo
 from pathlib import Path
 
-from scheduler.app.plug import connect
+from scheduler.app.installing import Installing, install_of
+from scheduler.app.plug import connect, device_of
 from scheduler.config.configuration import Configuration
 from scheduler.control import once as control_once
 from scheduler.control.agenda import Policy, agenda
 from scheduler.control.calloff import unless_called_off
+from scheduler.control.diary import Diary
+from scheduler.control.ports import MAY_HAVE_STOPPED, Marks
+from scheduler.control.told import Told
 from scheduler.daemon.clock import SystemClock
 from scheduler.model.errors import Refused
 from scheduler.model.events import Switched
@@ -43,7 +47,8 @@ def keep_record(memory: Memory, stack: AsyncExitStack, zone: Callable[[], tzinfo
 async def once(configuration: Configuration, directory: Path, *, stop: asyncio.Event) -> SwitchRecord:
     """Bring the gateway to what should be now; the evidence of it. ``stop`` set calls it off.
 
-    StoreError if a daemon owns the state directory, CalledOff. Without a trusted certificate the record says refused.
+    StoreError if a daemon owns the state directory, Installing if the gateway is at an install that an earlier one told it
+    to do, CalledOff. Without a trusted certificate the record says refused.
     """
     clock = SystemClock()
     with Lock(directory / "lock", "once"):
@@ -51,8 +56,13 @@ async def once(configuration: Configuration, directory: Path, *, stop: asyncio.E
         async with AsyncExitStack() as stack:
             keep_record(memory, stack, lambda: configuration.schedule.zone)
             plan = agenda(policy_of(configuration), clock.now())
+            diary = Diary(memory.moments, device_of(configuration))
+            install = install_of(configuration, diary, clock.now())
+            stack.callback(_owe_on, memory.marker, Told(diary, clock), MAY_HAVE_STOPPED in memory.marker)
             try:
                 gateway = await connect(configuration, memory, clock, stack)
+                if install is not None and await install.lasts(gateway.identify):
+                    raise Installing(install)
             except Refused as error:
                 record = control_once.refused(plan, clock.now(), error)
             else:
@@ -64,3 +74,9 @@ async def once(configuration: Configuration, directory: Path, *, stop: asyncio.E
                 record = came.record
             memory.tell(Switched(at=record.at, record=record))
             return record
+
+
+def _owe_on(marks: Marks, told: Told, owed: bool) -> None:  # noqa: FBT001 - as a callback it has no names
+    """Note again what was ``owed`` to the battery, if the gateway may restart once more by our doing: that it runs proves nothing."""
+    if owed and told.left_s > 0:
+        marks.note(MAY_HAVE_STOPPED)

@@ -45,16 +45,19 @@ async def set_service(
     """Have the battery in service if ``wanted``, out of service if not, or only look if that is None.
 
     ``doubt`` as in `visit`. Interrupted if ``stop`` is set, once the battery has been seen to; GatewayError and StoreError
-    otherwise.
+    otherwise, among them Installing where it is not only looked at while the gateway is at an install.
     """
 
     async def work(guest: Visit) -> Outcome:
+        if wanted is not None:
+            guest.refuse_install()
         with suppress(NotCapable, SessionExpired):  # then the worst is assumed of a login
             await guest.session.identify()
         service = Service(guest, SystemClock())
         before = await service.is_running(repair=wanted is True)
-        # A battery that runs, and that a login of ours may yet stop, is started all the same by who wants it to run.
-        unsure = wanted is True and MAY_HAVE_STOPPED in guest.marks
+        # A battery that runs, and that a login of ours may yet stop, is started all the same by who wants it to run. Against
+        # a restart that may come that would not help.
+        unsure = wanted is True and MAY_HAVE_STOPPED in guest.marks and guest.to_come is None
         if wanted is None or (wanted is before and not unsure):
             return Outcome(before=before, after=before, as_asked=True)
         as_asked = await (service.put_in() if wanted else service.take_out())
@@ -78,7 +81,8 @@ class Service:
         """Put it into service; whether it reads back so.
 
         It is noted first that the battery is to run: whatever happens then, this visit or the next start sees to it. A
-        login that was refused has stopped nothing, and leaves no such note.
+        login that was refused has stopped nothing, and leaves no such note. While the gateway may restart by our doing the note
+        stays.
         """
         guest = self._guest
         owed = MAY_HAVE_STOPPED in guest.marks
@@ -90,7 +94,7 @@ class Service:
                 guest.marks.clear(MAY_HAVE_STOPPED)
             raise
         runs = await self._reads_back(running=True)
-        if runs or not (owed or guest.gateway.login_may_stop):
+        if guest.to_come is None and (runs or not (owed or guest.gateway.login_may_stop)):
             guest.marks.clear(MAY_HAVE_STOPPED)
         return runs
 

@@ -1,32 +1,47 @@
 """A person's visit to the gateway, beside a running daemon or without one: for the commands that only look, or act by hand.
 
 Leaves the battery as it found it: a login that stops it is undone before the visit ends, and beside a daemon, which owns
-the battery, none that could stop it is made. What is asked, and what is shown of it, is the visitor's.
+the battery, none that could stop it is made; nor any while the gateway installs its firmware. What is asked, and what is
+shown of it, is the visitor's.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from scheduler.app.doubt import Doubt, MayRestart, restart_to_come
+from scheduler.app.installing import Install, Installing, install_of
 from scheduler.app.once import keep_record
-from scheduler.app.plug import connect
+from scheduler.app.plug import connect, device_of
 from scheduler.config.configuration import Configuration
 from scheduler.control.calloff import RELEASE_S, CalledOff
-from scheduler.control.ports import MAY_HAVE_STOPPED, Marks
+from scheduler.control.diary import Diary
+from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Marks, Tell
 from scheduler.control.session import Session
+from scheduler.control.told import Told
 from scheduler.daemon.clock import SystemClock
 from scheduler.gateway.calls import Call
 from scheduler.gateway.local import LocalGateway
-from scheduler.model.errors import GatewayError, NotCapable, SessionExpired, Transient
+from scheduler.model.errors import (
+    GatewayError,
+    NotCapable,
+    Refused,
+    SessionExpired,
+    Throttled,
+    Transient,
+    Unsteady,
+)
 from scheduler.model.events import Event, Restarted
 from scheduler.store.lock import VISIT, Held, Lock
 from scheduler.store.memory import Memory
+
+__all__ = ["Doubt", "Interrupted", "Visit", "visit"]
 
 Result = TypeVar("Result")
 
@@ -34,22 +49,50 @@ Result = TypeVar("Result")
 class Visit:
     """The gateway as a visitor meets it. ``alone``: no daemon owns the battery meanwhile.
 
-    ``marks`` is what we may owe the battery; without ``login`` no login is made whatever it costs.
+    ``marks`` is what we may owe the battery; without ``login`` no login is made whatever it costs. ``install`` is the one
+    that the gateway may be at: none is made either until it is over. ``diary`` and ``tell`` keep what is found out, for a
+    visitor who is ``alone``. ``cut_off``: a login was not answered, and the gateway may yet obey it. ``to_come`` tells of a restart that may yet stop the battery by our doing.
     """
 
     def __init__(
-        self, gateway: LocalGateway, session: Session, marks: Marks, *, alone: bool, login: bool = True
+        self,
+        gateway: LocalGateway,
+        session: Session,
+        marks: Marks,
+        *,
+        alone: bool,
+        login: bool = True,
+        install: Install | None = None,
+        to_come: MayRestart | None = None,
+        diary: Diary,
+        tell: Tell,
     ) -> None:
         self.gateway = gateway
         self.session = session
         self.marks = marks
         self.alone = alone
+        self.install = install
+        self.to_come = to_come
+        self.diary = diary
+        self.tell = tell
+        self.cut_off = False
         self._login = login
 
     @property
     def may_login(self) -> bool:
         """Whether a login is wanted and would disturb nobody."""
-        return self._login and (self.alone or not self.gateway.login_may_stop)
+        undisturbed = self.alone or not self.gateway.login_may_stop
+        return self._login and self.install is None and undisturbed
+
+    async def look_for_return(self) -> None:
+        """See whether a gateway that was told to install is back, and logins may be made; Installing if it does not answer."""
+        if self.install is not None and not await self.install.lasts(self.session.identify):
+            self.install = None
+
+    def refuse_install(self) -> None:
+        """Installing where the gateway is at an install: for what is not to be tried then, with a login or without."""
+        if self.install is not None:
+            raise Installing(self.install)
 
     def forgo_login(self) -> None:
         """Make no login from now on: the one that was tried did not let us in."""
@@ -60,36 +103,48 @@ class Visit:
         return await self.observe(partial(self.gateway.inspect, call))
 
     async def observe(self, ask: Callable[[], Awaitable[Result]], *, repair: bool = False) -> Result:
-        """``ask`` without a login where that is possible; NotCapable if it needs one that may not be made.
+        """``ask`` without a login where that is possible; NotCapable or Installing if it needs one that may not be made.
 
         ``repair``: it is asked to start the battery, so a login may go a little beyond the budget; in `act`, too.
         """
         if self.may_login:
-            return await self.session.observe(ask, repair=repair)
+            with self._watched():
+                return await self.session.observe(ask, repair=repair)
         try:
             return await ask()
         except SessionExpired as error:
             raise self._barred(str(error)) from error
 
     async def act(self, ask: Callable[[], Awaitable[Result]], *, repair: bool = False) -> Result:
-        """``ask`` after a login, for what only somebody who is logged in may do; NotCapable if that may not be made.
+        """``ask`` after a login, for what only somebody who is logged in may do; NotCapable or Installing if that may not be made.
 
         A login that stops the battery stays noted until the visitor, or whoever ends the visit, has seen to it.
         """
         if not self.may_login:
             raise self._barred("this wants a login")
-        return await self.session.call(ask, repair=repair)
+        with self._watched():
+            return await self.session.call(ask, repair=repair)
 
-    def _barred(self, message: str) -> NotCapable:
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Know of a login that was tried here and not answered, whatever ended it."""
+        logins = self.session.logins
+        try:
+            yield
+        except (Refused, SessionExpired, Throttled, Unsteady):
+            raise  # the gateway said no, or was not asked at all
+        except BaseException:
+            self.cut_off = self.cut_off or (self.session.logins > logins and not self.gateway.has_session)
+            raise
+
+    def _barred(self, message: str) -> NotCapable | Installing:
+        if self.install is not None:
+            return Installing(self.install)
         if not self._login:
             remedy = "no login is made for it"
         else:
             remedy = "a daemon owns the battery and a login of ours would stop it: stop the daemon first"
         return NotCapable(message, remedy=remedy)
-
-
-class Doubt(Transient):
-    """The battery runs, but a login without an answer may yet stop it: nobody can know."""
 
 
 class Interrupted(CalledOff):
@@ -117,7 +172,7 @@ async def visit(
 
     Without ``login`` none is made, not even to start a battery that an earlier login of ours has left stopped. ``doubt``
     is told where the battery runs as far as can be seen, and nobody can be sure that it will. Refused without a trusted
-    certificate, StoreError if the state directory cannot be used.
+    certificate, StoreError if the state directory cannot be used, Installing if the gateway is away for an install.
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -133,9 +188,8 @@ async def visit(
         events: list[Event] = []
         memory.listen(events.append)
         gateway = await connect(configuration, memory, clock, stack)
-        marks: Marks = memory.marker if alone and login else NoMarks()
-        session = Session(gateway, clock, marks, memory.tell)
-        visiting = asyncio.ensure_future(work(Visit(gateway, session, marks, alone=alone, login=login)))
+        guest = _guest(configuration, memory, gateway, clock, alone=alone, login=login)
+        visiting = asyncio.ensure_future(_received(guest, work))
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             await asyncio.wait({visiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -143,10 +197,13 @@ async def visit(
             stopping.cancel()
             visiting.cancel()  # of no effect on one that is done
             await asyncio.wait({visiting})
-            left = await _leave(gateway, session, marks)
+            left = await _leave(guest)
+        if isinstance(left, MayRestart):
+            doubt(left)
+            left = None
         if visiting.cancelled():
             restarted = any(isinstance(event, Restarted) for event in events)
-            raise Interrupted(left, logins=session.logins, restarted=restarted)
+            raise Interrupted(left, logins=guest.session.logins, restarted=restarted)
         if isinstance(left, Doubt):
             doubt(left)
         elif left is not None:
@@ -154,8 +211,47 @@ async def visit(
         return visiting.result()
 
 
-async def _leave(gateway: LocalGateway, session: Session, marks: Marks) -> GatewayError | None:
-    """Put the battery back into service and log out; what kept the battery from it, or None."""
+def _guest(
+    configuration: Configuration,
+    memory: Memory,
+    gateway: LocalGateway,
+    clock: Clock,
+    *,
+    alone: bool,
+    login: bool,
+) -> Visit:
+    """The gateway as it is met with what that memory knows of it."""
+    owns = alone and login
+    marks: Marks = memory.marker if owns else NoMarks()
+    session = Session(gateway, clock, marks, memory.tell)
+    diary = Diary(memory.moments, device_of(configuration))
+    to_come = restart_to_come(configuration, Told(diary, clock), clock)
+    if owns and to_come is not None:
+        session.brace(to_come.within_s)
+    return Visit(
+        gateway,
+        session,
+        marks,
+        alone=alone,
+        login=login,
+        install=install_of(configuration, diary, clock.now()) if login else None,
+        to_come=to_come,
+        diary=diary,
+        tell=memory.tell,
+    )
+
+
+async def _received(guest: Visit, work: Callable[[Visit], Awaitable[Result]]) -> Result:
+    """What ``work`` comes to, once it is known whether logins may be made."""
+    await guest.look_for_return()
+    return await work(guest)
+
+
+async def _leave(guest: Visit) -> GatewayError | None:
+    """Put the battery back into service and log out; what kept the battery from it, or None. Nothing at an install."""
+    if guest.install is not None:
+        return None
+    gateway, session = guest.gateway, guest.session
     try:
         async with asyncio.timeout(RELEASE_S):
             left = await session.release()
@@ -165,9 +261,11 @@ async def _leave(gateway: LocalGateway, session: Session, marks: Marks) -> Gatew
                     await gateway.logout()
     except TimeoutError:
         return Transient(f"it could not be put back into service within {RELEASE_S:g} s")
-    if left is None and MAY_HAVE_STOPPED in marks and not answered:
+    if left is not None or MAY_HAVE_STOPPED not in guest.marks:
+        return left
+    if not answered and (guest.cut_off or guest.to_come is None):
         return Doubt("the login was cut off, and the gateway may yet obey it")
-    return left
+    return guest.to_come
 
 
 class NoMarks:

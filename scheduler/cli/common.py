@@ -37,7 +37,7 @@ ConfigOption = Annotated[
     typer.Option(
         "--config",
         envvar="TOU_CONFIG",
-        help="The configuration file; else config/tou.yaml here, else /etc/tou-scheduler/tou.yaml.",
+        help="The configuration file; else config/tou.yaml here, else /etc/tou-scheduler/tou.yaml; for root the other way round.",
     ),
 ]
 StateOption = Annotated[
@@ -57,10 +57,15 @@ _STATE_OF_SERVICE = Path("/var/lib/tou-scheduler")
 
 
 def config_path(given: Path | None) -> Path:
-    """The configuration file to read: the one given, else the one here, else the system's."""
+    """The configuration file to read: the one given, else the one here, else the system's.
+
+    Root has the system's first: its state directory is the service's, too, and a clone that root stands in is none of it.
+    """
     if given is not None:
         return given
-    return _CONFIG_HERE if _CONFIG_HERE.exists() or not _CONFIG_SYSTEM.exists() else _CONFIG_SYSTEM
+    if _CONFIG_SYSTEM.exists() and (os.geteuid() == 0 or not _CONFIG_HERE.exists()):
+        return _CONFIG_SYSTEM
+    return _CONFIG_HERE
 
 
 def state_dir(given: Path | None) -> Path:
@@ -135,7 +140,10 @@ def fail_for(error: SchedulerError) -> NoReturn:
 
 def say_doubt(doubt: Doubt) -> None:
     """Say, beside a result, what nobody can know about the battery, and how to be sure."""
-    say(f"{doubt}; `tou-scheduler sitemaster run` makes sure")
+    from scheduler.app.doubt import MayRestart
+
+    after = "after that " if isinstance(doubt, MayRestart) else ""
+    say(f"{doubt}; {after}`tou-scheduler sitemaster run` makes sure")
 
 
 def fail_called_off(error: Interrupted) -> NoReturn:

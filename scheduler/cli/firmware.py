@@ -53,7 +53,7 @@ def firmware(
     """Show the gateway's firmware, what waits to be installed, and past upgrades and checks; works while the daemon runs.
 
     With --check, exits 0 if the gateway told whether an update waits, as far as this login may know, and 1 if it could
-    not find out or is installing; what is known without asking is shown in any case.
+    not find out or is installing; what is known without asking is shown in any case. What it told is kept for the next time.
     """
     from scheduler.app.firmware import recall
     from scheduler.model.errors import StoreError
@@ -86,7 +86,7 @@ def _check(
     configuration: Configuration, directory: Path, known: Known, show: Callable[[dict[str, Any]], None]
 ) -> NoReturn:
     """Ask the gateway, unless it is at an install; show what is known then, whatever comes of it, and end the program."""
-    from scheduler.app.installing import install_of
+    from scheduler.app.installing import Installing
     from scheduler.app.visit import Interrupted
     from scheduler.daemon import process
     from scheduler.daemon.clock import SystemClock
@@ -94,14 +94,6 @@ def _check(
     from scheduler.observe.logs import configure
 
     zone = configuration.schedule.zone
-    install = install_of(configuration, known.under_way, SystemClock().now())
-    if install is not None:
-        show(known.document(zone))
-        fail(
-            f"the gateway is installing since {install.since}, and is not asked now; "
-            f"leave it alone until {install.until}",
-            Exit.NO,
-        )
     configure()
     say("asking the gateway; to look for an update can take it some minutes")
     try:
@@ -111,9 +103,14 @@ def _check(
         fail_called_off(error)
     except SchedulerError as error:
         show(known.document(zone))
+        if isinstance(error, Installing):
+            fail(str(error), Exit.NO)
         fail_for(error)
     document = known.after(checked, SystemClock().now()).document(zone)
     show(document | {"check": {"outcome": checked.outcome.value, "message": checked.message}})
+    if not checked.kept:
+        why = "a daemon owns it" if known.running else "it cannot be written"
+        say(f"that is not kept in {directory}: {why}")
     raise typer.Exit(Exit.FINE if checked.answered else Exit.NO)
 
 
@@ -150,11 +147,23 @@ def rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     if document["waiting"]:
         waiting = document["waiting"]
         shown.append(("waiting", f"as of {_clock(waiting['at'])}: {waiting['message']}"))
+        shown.append(("next", _next_install(document["next_install"])))
     if document["under_way"]:
         shown.append(("under way", _under_way(document["under_way"])))
     if "check" in document:
         shown.append(("asked now", document["check"]["message"]))
     return shown
+
+
+def _next_install(moment: dict[str, Any] | None) -> str:
+    if moment is None:
+        return "no rule of the file installs it; a check_firmware with install: true would"
+    condition = "" if moment["if"] is None else f" if {moment['if']}, and"
+    over = f" by {_clock(moment['done_by'])}" if moment["done_by"] else " in time"
+    return (
+        f"at {_clock(moment['at'])} {moment['rule']} (line {moment['line']}) installs it,{condition} "
+        f"if that can be over{over}"
+    )
 
 
 def _under_way(errand: dict[str, Any]) -> str:

@@ -263,8 +263,11 @@ def _conclude(seen: Look, *, alone: bool) -> Exit:
 
 
 def _code(error: GatewayError, *, answered: bool) -> Exit:
+    from scheduler.app.installing import Installing
     from scheduler.model.errors import Refused
 
     if isinstance(error, Refused):
         return Exit.REFUSED
+    if isinstance(error, Installing):
+        return Exit.UNREACHABLE  # what it answered was that it wants a login, and none is made
     return Exit.NO if answered else Exit.UNREACHABLE
