@@ -41,13 +41,13 @@ def command(*words: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[
 
 
 @contextmanager
-def started(*words: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    """Have the command run beside the block; ended by SIGTERM if it has not ended by then."""
+def started(*words: str, cwd: Path, **more: str) -> Iterator[subprocess.Popen[str]]:
+    """Have the command run beside the block, with more in its environment; ended by SIGTERM if it has not ended by then."""
     with (cwd / f"{words[0]}.err").open("w") as errors:
         process = subprocess.Popen(
             [COMMAND, *words],
             cwd=cwd,
-            env=environment(),
+            env=environment(**more),
             stdout=subprocess.DEVNULL,
             stderr=errors,
             text=True,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -297,6 +299,55 @@ def test_only_a_terminal_gets_colours() -> None:
 def _fail_with_a_secret() -> None:
     password = SECRET  # a local variable for the traceback not to show
     raise ValueError(f"{len(password)} characters")
+
+
+JOURNALLED = r"""
+import logging, os, sys
+from datetime import UTC, datetime
+it = os.fstat(2)
+os.environ["JOURNAL_STREAM"] = f"{it.st_dev}:{it.st_ino}" if sys.argv[1] == "journal" else "1:2"
+from scheduler.model import events
+from scheduler.observe.logs import configure, listener
+configure()
+tell = listener(lambda: UTC)
+at = datetime(2026, 7, 2, tzinfo=UTC)
+tell(events.Started(at=at, message="it begins"))
+tell(events.GatewayLost(at=at, message="nobody answers"))
+tell(events.PlanRejected(at=at, message="a line is wrong"))
+tell(events.InstallStarted(at=at, rule="Firmware", before="1.45.2", done_by=at, message="told"))
+try:
+    raise ValueError("two\nlines")
+except ValueError:
+    logging.getLogger("other").exception("a bug")
+"""
+
+
+def journalled(stream: str) -> list[str]:
+    """The lines that a process writes whose stderr is the journal, or is not."""
+    done = subprocess.run(
+        [sys.executable, "-c", JOURNALLED, stream], capture_output=True, text=True, check=True
+    )
+    return done.stderr.splitlines()
+
+
+def test_the_journal_gets_priorities_and_sentences() -> None:
+    """Each line begins with its priority, those of a traceback too; the event, its sentence and the rest follow, without a time."""
+    lines = journalled("journal")
+
+    assert lines[:3] == [
+        "<6>started: it begins",
+        "<4>gateway_lost: nobody answers",
+        "<3>plan_rejected: a line is wrong",
+    ]
+    assert lines[3].startswith('<6>install_started: told (rule="Firmware" before="1.45.2" done_by=')
+    assert lines[4] == "<3>a bug"
+    assert lines[-2:] == ["<3>ValueError: two", "<3>lines"]
+    assert all(line.startswith("<3>") for line in lines[4:])
+
+
+def test_what_is_not_the_journal_gets_json() -> None:
+    """A service whose log is sent to a file has $JOURNAL_STREAM as well, and that names another stream."""
+    assert [json.loads(line)["event"] for line in journalled("file")[:2]] == ["started", "gateway_lost"]
 
 
 @pytest.mark.parametrize("as_json", [True, False])

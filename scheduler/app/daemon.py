@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,19 +13,22 @@ from scheduler import __version__
 from scheduler.app.once import keep_record, policy_of
 from scheduler.app.patience import own
 from scheduler.app.plug import connect, device_of, identity_of, simulate
+from scheduler.app.pulse import Pulse
 from scheduler.config.configuration import Configuration
 from scheduler.config.load import load
 from scheduler.config.problems import ConfigurationError
 from scheduler.config.settings import secret_files
+from scheduler.config.source import keepable
 from scheduler.control.install import longest_install_s
 from scheduler.control.loop import Loop
 from scheduler.daemon.clock import AlarmClock
 from scheduler.daemon.engine import Engine
 from scheduler.daemon.process import beside
-from scheduler.daemon.reload import contents, digest, watch
+from scheduler.daemon.reload import content_of, contents, digest, watch
 from scheduler.gateway.local import LocalGateway
 from scheduler.model.errors import GatewayError, Refused, SchedulerError
 from scheduler.model.events import Event, PlanChanged, PlanRejected, Started, Stopped
+from scheduler.model.status import Status
 from scheduler.observe.status import StatusFile
 from scheduler.store.memory import Listener, Memory
 
@@ -36,7 +39,8 @@ if TYPE_CHECKING:
 class Daemon:
     """The loop with its alarms, its memory and its files. ``stop`` set ends it.
 
-    ``oddities`` tells what a person should know of a configuration, each time another one comes into force.
+    ``oddities`` tells what a person should know of a configuration, each time another one comes into force. ``pulse`` is held
+    by whoever made it. ``problem`` is what is wrong with the file that the configuration, an earlier content, stands in for.
     """
 
     def __init__(
@@ -47,6 +51,9 @@ class Daemon:
         clock: AlarmClock,
         *,
         oddities: Callable[[Configuration], list[Event]] = lambda _: [],
+        stop: asyncio.Event | None = None,
+        pulse: Pulse | None = None,
+        problem: str | None = None,
     ) -> None:
         self._configuration = configuration
         self._named = configuration  # the last one that could be read: in force, or refused for what it names
@@ -61,7 +68,9 @@ class Daemon:
         self._refused: object = None
         self._one_reload = asyncio.Lock()
         self._reloads: set[asyncio.Task[None]] = set()
-        self.stop = asyncio.Event()
+        self._pulse = pulse
+        self._problem = problem
+        self.stop = stop or asyncio.Event()
 
     def zone(self) -> tzinfo:
         """The time zone of the site, by the configuration in force."""
@@ -82,9 +91,11 @@ class Daemon:
             async with self._stack as stack:
                 memory.forget_status()
                 keep_record(memory, stack, self.zone)
-                in_force = {**contents(self._files()), self._named.path: self._named.digest}
+                in_force = contents(self._files())
+                if self._problem is None:
+                    in_force[self._named.path] = self._named.digest
                 if prepare is None:
-                    gateway = await connect(self._configuration, memory, self._clock, stack)
+                    gateway = await self._connect(self._configuration, memory)
                 else:
                     self._plug = lambda _: None  # no edit leads from a prepared gateway to somebody's house
                     device, gateway = await simulate(self._configuration, memory, self._clock, stack)
@@ -100,16 +111,38 @@ class Daemon:
                     device=device_of(self._configuration),
                     longest_install_s=lambda: longest_install_s(memory.events()),
                     arm=self._engine(stack).arm,
-                    report=StatusFile(memory.write_status, self.zone).report,
+                    report=self._reporter(memory),
                 )
                 self._running = loop, memory
                 self._tell_start(memory)
-                async with beside(watch(self._files, self.reload, in_force=in_force)):
+                if self._problem is not None:
+                    self._reject(self._problem, loop, memory)
+                watching = watch(self._files, self.reload, in_force=in_force)
+                async with beside(watching), beside(self._say_end()):
                     left = await loop.run(self.stop)
                 for task in self._reloads:
                     task.cancel()
                 memory.tell(Stopped(at=self._clock.now(), message="the daemon was told to stop"))
                 return left
+
+    async def _connect(self, configuration: Configuration, memory: Memory) -> LocalGateway:
+        exchanged = (lambda: None) if self._pulse is None else self._pulse.step
+        return await connect(configuration, memory, self._clock, self._stack, exchanged=exchanged)
+
+    def _reporter(self, memory: Memory) -> Callable[[Status], None]:
+        file = StatusFile(memory.write_status, self.zone)
+
+        def report(status: Status) -> None:
+            file.report(status)
+            if self._pulse is not None:
+                self._pulse.cycle(status, self.zone())
+
+        return report
+
+    async def _say_end(self) -> None:
+        await self.stop.wait()
+        if self._pulse is not None:
+            self._pulse.stopping()
 
     def _files(self) -> list[Path]:
         """What the configuration comes from; a file of them may come into being later."""
@@ -130,6 +163,13 @@ class Daemon:
         words = f"tou-scheduler {__version__} runs {it.path} on {device_of(it)}, memory in {self._directory}"
         memory.tell(Started(at=self._clock.now(), message=words))
         self._tell_oddities(memory)
+        self._keep(memory)
+
+    def _keep(self, memory: Memory) -> None:
+        """Have the memory keep the file as it is in force, for a start at which it is broken."""
+        content = content_of(self._configuration.path, self._configuration.digest)
+        if content is not None:
+            memory.keep_configuration(keepable(content))
 
     def _tell_oddities(self, memory: Memory) -> None:
         for oddity in self._oddities(self._configuration):
@@ -143,7 +183,7 @@ class Daemon:
             task.add_done_callback(self._reloads.discard)
 
     async def _reload(self, loop: Loop, memory: Memory) -> None:
-        async with self._one_reload:
+        async with self._one_reload, self._told():
             try:
                 fresh = self._named = load(self._configuration.path)
                 if self._plug is identity_of and fresh.gateway.type != self._configuration.gateway.type:
@@ -153,13 +193,25 @@ class Daemon:
                 plug = self._plug(fresh)
                 gateway = None
                 if plug != self._plugged:
-                    gateway = await connect(fresh, memory, self._clock, self._stack)
+                    gateway = await self._connect(fresh, memory)
             except ConfigurationError as error:
                 self._reject(error.summary, loop, memory)
             except SchedulerError as error:
                 self._reject(str(error), loop, memory)
             else:
                 self._adopt(fresh, plug, gateway, loop, memory)
+
+    @asynccontextmanager
+    async def _told(self) -> AsyncIterator[None]:
+        """A reload, told to a service manager from its beginning to its end."""
+        if self._pulse is None:
+            yield
+            return
+        self._pulse.reloading()
+        try:
+            yield
+        finally:
+            self._pulse.reloaded()
 
     def _adopt(
         self, fresh: Configuration, plug: object, gateway: LocalGateway | None, loop: Loop, memory: Memory
@@ -174,6 +226,7 @@ class Daemon:
             memory.tell(PlanChanged(at=self._clock.now(), message=message))
         if edited:
             self._tell_oddities(memory)
+            self._keep(memory)
 
     def _reject(self, problem: str, loop: Loop, memory: Memory) -> None:
         loop.reject(problem)

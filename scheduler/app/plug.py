@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -28,11 +29,16 @@ def endpoint_of(settings: GatewaySettings) -> Endpoint:
 
 
 async def connect(
-    configuration: Configuration, memory: Memory, clock: Clock, stack: AsyncExitStack
+    configuration: Configuration,
+    memory: Memory,
+    clock: Clock,
+    stack: AsyncExitStack,
+    *,
+    exchanged: Callable[[], None] = lambda: None,
 ) -> LocalGateway:
     """The gateway that the configuration asks for; what it needs is put away when ``stack`` is closed.
 
-    Refused if the certificate was not trusted yet; StoreError or SimulatorError if a simulated one cannot be started.
+    ``exchanged`` is called at the end of each exchange with it. Refused if the certificate was not trusted yet; StoreError or SimulatorError if a simulated one cannot be started.
     """
     settings = configuration.gateway
     if settings.type == "simulated":
@@ -46,6 +52,7 @@ async def connect(
         note=memory.note,
         now=clock.now,
         max_pv_export_power_kw=settings.max_pv_export_power_kw,
+        exchanged=exchanged,
     )
     stack.push_async_callback(gateway.close)
     return gateway

@@ -21,6 +21,7 @@ from scheduler.cli.once import once
 from scheduler.cli.plan import plan
 from scheduler.cli.run import run
 from scheduler.cli.schema import schema
+from scheduler.cli.service import service
 from scheduler.cli.simulator import simulator
 from scheduler.cli.sitemaster import sitemaster
 from scheduler.cli.status import status
@@ -64,6 +65,7 @@ def build() -> typer.Typer:
     app.callback()(_options)
     for verb in VERBS:
         app.command()(verb)
+    app.add_typer(service, name="service")
     return app
 
 

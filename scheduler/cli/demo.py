@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -71,7 +72,10 @@ def demo(
     compare: CompareOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Show a whole day: the real daemon, the real plan and HTTPS, against a simulated gateway and house."""
+    """Show a whole day: the real daemon, the real plan and HTTPS, against a simulated gateway and house.
+
+    Where there is no configuration file yet it is a day of the example that comes with the program.
+    """
     from scheduler.app.showday import refuse_unknown
     from scheduler.simulator.errors import SimulatorError
 
@@ -80,7 +84,7 @@ def demo(
     if date is not None and date.year not in YEARS:
         fail(f"--date: the year must be {YEARS[0]} to {YEARS[-1]}", Exit.USAGE)
     day = None if date is None else date.date()
-    configuration = load_or_fail(config_path(config))
+    configuration = load_or_fail(_file(config))
     try:
         refuse_unknown(scenario or [], datetime.combine(day or _DAY, _BEGINS, UTC))
         if compare:
@@ -90,6 +94,20 @@ def demo(
     except SimulatorError as error:
         fail(str(error), Exit.USAGE)
     raise typer.Exit(code)
+
+
+def _file(given: Path | None) -> Path:
+    """The file to show: the one that every verb takes, or the shipped example where there is none."""
+    from scheduler.app.shipped import NotShipped, shipped_path
+
+    path = config_path(given)
+    # $TOU_CONFIG says where the file will be some day (the image sets it); only --config says which one to show.
+    if path.exists() or given not in {None, Path(os.environ.get("TOU_CONFIG", ""))}:
+        return path
+    try:
+        return shipped_path("tou.yaml")
+    except NotShipped as error:
+        fail(str(error), Exit.USAGE)
 
 
 def _show(

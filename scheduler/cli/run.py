@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from datetime import UTC
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from scheduler.cli.common import (
     ConfigOption,
@@ -16,11 +19,12 @@ from scheduler.cli.common import (
     fail,
     fail_for,
     load_or_fail,
+    say,
     state_dir,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from datetime import tzinfo
     from pathlib import Path
 
     from scheduler.config.configuration import Configuration
@@ -29,7 +33,28 @@ if TYPE_CHECKING:
     from scheduler.model.events import Event
 
 
-def run(*, config: ConfigOption = None, state: StateOption = None) -> None:
+StayOption = Annotated[
+    bool,
+    typer.Option(
+        "--stay",
+        help="As a service: with a broken or missing file stay up, say so, run the last good plan, and take up the mended file.",
+    ),
+]
+ExampleOption = Annotated[
+    bool,
+    typer.Option(
+        "--write-example", help="Where there is no configuration file, write the example there first."
+    ),
+]
+
+
+def run(
+    *,
+    config: ConfigOption = None,
+    state: StateOption = None,
+    stay: StayOption = False,
+    write_example: ExampleOption = False,
+) -> None:
     """Run the schedule until told to stop. SIGHUP takes up an edited file, and so does saving it."""
     _spare_extras()
     from scheduler.daemon import process
@@ -37,9 +62,12 @@ def run(*, config: ConfigOption = None, state: StateOption = None) -> None:
     from scheduler.observe.logs import configure
 
     configure()
-    configuration = load_or_fail(config_path(config), warn=False)
+    path = config_path(config)
+    if write_example:
+        _write_example(path)
+    configuration = None if stay else load_or_fail(path, warn=False)
     try:
-        left = process.run(_serve(configuration, state_dir(state)))
+        left = process.run(_serve(path, configuration, state_dir(state)))
     except SchedulerError as error:
         fail_for(error)
     if left is not None:
@@ -59,20 +87,63 @@ def _spare_extras() -> None:
         sys.modules.setdefault(extra, None)  # type: ignore[arg-type]
 
 
-async def _serve(configuration: Configuration, directory: Path) -> GatewayError | None:
+async def _serve(path: Path, configuration: Configuration | None, directory: Path) -> GatewayError | None:
+    """Run this configuration, or without one stay up whatever the file at ``path`` is worth."""
     from scheduler.app import Daemon
+    from scheduler.app.pulse import Pulse
+    from scheduler.app.stay import Standby
     from scheduler.daemon.clock import SystemClock
     from scheduler.observe.logs import listener
 
-    clock = SystemClock()
-    listeners: list[Callable[[Event], None]] = []
-    daemon = Daemon(configuration, directory, listeners, clock, oddities=partial(_oddities, clock))
-    listeners.append(listener(daemon.zone))
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, daemon.stop.set)
-    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
-    return await daemon.run()
+    clock, stop = SystemClock(), asyncio.Event()
+    made: list[Daemon] = []
+
+    def zone() -> tzinfo:
+        return made[-1].zone() if made else UTC
+
+    tell = listener(zone)
+
+    def make(configuration: Configuration, problem: str | None = None) -> Daemon:
+        daemon = Daemon(
+            configuration,
+            directory,
+            [tell],
+            clock,
+            oddities=partial(_oddities, clock),
+            stop=stop,
+            pulse=pulse,
+            problem=problem,
+        )
+        made[:] = [daemon]
+        return daemon
+
+    with Pulse(clock, tell) as pulse:
+        served: Daemon | Standby
+        if configuration is None:
+            served = Standby(path, directory, make, stop=stop, pulse=pulse, clock=clock, listeners=[tell])
+        else:
+            served = make(configuration)
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, served.reload)
+        return await served.run()
+
+
+def _write_example(path: Path) -> None:
+    """Have the example where there is no file yet; what keeps us from it is said, and the missing file is told after it."""
+    from scheduler.app.shipped import shipped
+    from scheduler.model.errors import SchedulerError
+    from scheduler.store import durable
+
+    if path.exists():
+        return
+    try:
+        durable.create(path, shipped("tou.yaml"))
+    except SchedulerError as error:
+        say(f"error: no example could be written: {error}")
+    else:
+        say(f"an example was written to {path}: put your tariff and your gateway's address into it")
 
 
 def _oddities(clock: SystemClock, configuration: Configuration) -> list[Event]:

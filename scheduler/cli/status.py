@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import os
+from typing import Annotated
+
 import typer
 
 from scheduler.cli.common import Exit, JsonOption, StateOption, print_json, state_dir
 
+ProbeOption = Annotated[
+    bool, typer.Option("--probe", help="One sentence only, for a health check; the exit code is the same.")
+]
 
-def status(*, state: StateOption = None, json: JsonOption = False) -> None:
+
+def status(*, state: StateOption = None, json: JsonOption = False, probe: ProbeOption = False) -> None:
     """Show what the daemon knows. Exits 0 if all is well and 1 if not; works while the daemon runs."""
     from scheduler.daemon.clock import SystemClock
     from scheduler.model.errors import StoreError
     from scheduler.observe.status import judge, parse, text
-    from scheduler.store import durable
+    from scheduler.store import durable, heartbeat
     from scheduler.store.lock import holder
 
     directory = state_dir(state)
-    now = SystemClock().now()
+    clock = SystemClock()
+    now = clock.now()
     pid = holder(directory / "lock")
     document = None
     try:
         content = durable.read(directory / "status.json")
         document = None if content is None else parse(content, now)
-        fine, reason = judge(document, running=pid is not None, now=now)
+        silent_s = heartbeat.age_s(
+            heartbeat.found(os.environ), process=pid or 0, monotonic_s=clock.monotonic()
+        )
+        fine, reason = judge(document, running=pid is not None, now=now, silent_s=silent_s)
     except (StoreError, ValueError) as error:
         fine, reason = False, f"the status in {directory} cannot be read: {error}"
     if json:
@@ -37,7 +48,8 @@ def status(*, state: StateOption = None, json: JsonOption = False) -> None:
         )
     else:
         print(f"{'fine' if fine else 'NOT FINE'}: {reason}")
-        for label, words in [] if document is None else text(document):
+        for label, words in [] if document is None or probe else text(document):
             print(f"  {label:<9} {words}")
-        print(f"  {'memory':<9} {directory}")
+        if not probe:
+            print(f"  {'memory':<9} {directory}")
     raise typer.Exit(Exit.FINE if fine else Exit.NO)

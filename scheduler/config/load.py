@@ -34,18 +34,22 @@ ORDINARY_YEAR = 2026
 
 
 def load(
-    path: Path, *, environ: Mapping[str, str] | None = None, secret_directories: Sequence[Path] | None = None
+    path: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    secret_directories: Sequence[Path] | None = None,
+    kept: bytes | None = None,
 ) -> Configuration:
     """The configuration in the file at ``path``, with what environment and secrets say above it.
 
     ``environ`` is the process's own unless given; ``secret_directories`` are $CREDENTIALS_DIRECTORY and
-    /run/secrets unless given. Raises ConfigurationError with every problem: those of the text, or else all
+    /run/secrets unless given, and for root with the service's file what the service has. With ``kept`` this earlier content counts as the file's. Raises ConfigurationError with every problem: those of the text, or else all
     others together.
     """
-    source = read(path)
+    source = read(path, kept)
     tree = parse(source)
     root, has_password = _without_password(tree)
-    settled, origins, wrong = settle(root, environ, secret_directories)
+    settled, origins, wrong = settle(root, environ, secret_directories, path)
     report = Report(tree, origins)
     for problem in wrong:
         report.add(problem)

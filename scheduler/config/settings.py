@@ -15,14 +15,14 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from scheduler.config import lines
+from scheduler.config import credential, lines
 from scheduler.config.problems import Problem
 from scheduler.config.schema import Ask, File, Gateway, Site
 from scheduler.config.spelling import DriftWord
 from scheduler.config.words import did_you_mean
 
 PREFIX = "TOU_"
-SECRET_NAME = "gateway_password"  # noqa: S105 - the name of a file, not what is in it
+SECRET_NAME = credential.NAME
 PASSWORD: lines.KeyPath = ("gateway", "password")
 
 # The command line reads the one, which names the file. Kubernetes gives the others to all neighbours of a
@@ -73,18 +73,24 @@ class _Environment(EnvSettingsSource):
 
 
 def settle(
-    root: dict[str, Any], environ: Mapping[str, str] | None, secret_directories: Sequence[Path] | None
+    root: dict[str, Any],
+    environ: Mapping[str, str] | None,
+    secret_directories: Sequence[Path] | None,
+    configuration: Path | None = None,
 ) -> tuple[dict[str, Any], dict[lines.KeyPath, str], list[Problem]]:
     """Lay environment and secrets over the file's values; later wins.
 
     Gives the values that won, the name of the variable or secret of each that is not the file's, and what is wrong.
 
     ``environ`` is the process's own unless given. ``secret_directories`` are $CREDENTIALS_DIRECTORY (systemd)
-    and /run/secrets (Docker) unless given; of several secrets the first is taken.
+    and /run/secrets (Docker) unless given; of several secrets the first is taken. Where nothing gives a password, and
+    ``configuration`` is the service's file, root has the service's, unless ``secret_directories`` are given.
     """
     environ = os.environ if environ is None else environ
     if secret_directories is None:
         secret_directories = _secret_directories(environ)
+    else:
+        configuration = None
     known = {_variable(path): path for path in _PATHS}
     given = {
         name: value
@@ -102,13 +108,12 @@ def settle(
         for step in path:
             value = value[step]
         layers[path] = (lines.scalar(value) if path in _NOT_TEXT else value, name)
-    for directory in secret_directories:
-        secret, wrong = _secret(directory / SECRET_NAME)
-        problems += wrong
-        if secret is not None:
-            layers[PASSWORD] = (secret, str(directory / SECRET_NAME))
-        if secret is not None or wrong:
-            break
+    secret, file, wrong = _first_secret(secret_directories)
+    if secret is None and not wrong and PASSWORD not in layers and configuration is not None:
+        secret, file, wrong = _service_secret(configuration)
+    if secret is not None:
+        layers[PASSWORD] = (secret, str(file))
+    problems += wrong
     return _laid_over(root, layers), {path: origin for path, (_, origin) in layers.items()}, problems
 
 
@@ -155,6 +160,37 @@ def _secret(path: Path) -> tuple[str | None, list[Problem]]:
     except OSError as error:
         message = f"the secret cannot be read: {(error.strerror or 'unknown reason').lower()}"
         return None, [Problem(message=message, file=str(path), hint="let the user of the daemon read it")]
+    return _password(content, path)
+
+
+def _first_secret(directories: Sequence[Path]) -> tuple[str | None, Path | None, list[Problem]]:
+    """What the first of these directories holds that has a secret file, good or bad, and its path."""
+    for file in [directory / SECRET_NAME for directory in directories]:
+        secret, wrong = _secret(file)
+        if secret is not None or wrong:
+            return secret, file, wrong
+    return None, None, []
+
+
+def _service_secret(configuration: Path) -> tuple[str | None, Path | None, list[Problem]]:
+    """The service's password and its file, for root who uses the service's configuration; nobody else can read it."""
+    if os.geteuid() != 0 or configuration.absolute() != credential.CONFIGURATION:
+        return None, None, []
+    plain = credential.CONFIGURATION.with_name(SECRET_NAME)
+    encrypted = credential.encrypted_beside(plain)
+    if not encrypted.exists():
+        secret, wrong = _secret(plain)
+        return secret, plain, wrong
+    try:
+        secret, wrong = _password(credential.decrypt(encrypted), encrypted)
+    except credential.Locked as error:
+        hint = "`sudo tou-scheduler service password` takes it once more"
+        secret, wrong = None, [Problem(message=str(error), file=str(encrypted), hint=hint)]
+    return secret, encrypted, wrong
+
+
+def _password(content: bytes, path: Path) -> tuple[str | None, list[Problem]]:
+    """The password in what a secret file holds."""
     try:
         text = content.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:

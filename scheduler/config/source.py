@@ -30,6 +30,7 @@ _SECRET = re.compile(
     | (?: ^ | [{,?\#] | -\s ) \s* ["']? (?: pass | p?wd | pw | \w*secret | \w*token | serial | e-?mail ) (?![a-z])
     | (?: pass | pwd | pw | secret | token | serial | e-?mail ) [\w'"-]{0,40} \s{0,40} [:=]"""
 )
+_ADDRESS = re.compile(rb"[\w.%+-]{1,64}@[\w.-]{1,255}")
 _KEY_REST = re.compile(r"""[\w'"-]*\s{0,40}:?""")
 
 # The section where a password is likely to stand under a key that nobody foresaw, its name misspelt or not.
@@ -129,6 +130,11 @@ class Source:
         return shown
 
 
+def keepable(content: bytes) -> bytes:
+    """The content of a configuration for a copy of ours: without e-mail addresses. A gateway takes any to log in."""
+    return _ADDRESS.sub(b"hidden@example.com", content)
+
+
 def _known_pairs(text: str) -> str:
     """As much of a line of the gateway's section as is keys that we know, each with a single word.
 
@@ -169,14 +175,14 @@ def _public(text: str) -> str:
     return f"{text[:end].rstrip()} {HIDDEN}" if text[end:].strip() else text
 
 
-def read(path: Path) -> Source:
-    """The text of the file at ``path``.
+def read(path: Path, kept: bytes | None = None) -> Source:
+    """The text of the file at ``path``, or what was ``kept`` of it.
 
     Raises ConfigurationError if it is no regular file, cannot be read, is over 1 MiB or not UTF-8. A device
     or a pipe is never waited for.
     """
     file = str(path)
-    content = _read_bytes(path)
+    content = _read_bytes(path) if kept is None else kept
     digest = sha256(content).hexdigest()
     try:
         return Source(file, content.decode("utf-8-sig"), digest)

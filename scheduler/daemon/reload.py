@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 LOOK_S = 2.0
@@ -18,7 +18,7 @@ LOOK_S = 2.0
 MOST_BYTES = 1 << 20
 """A larger file is refused anyway; one byte more tells."""
 
-Contents = Mapping[Path, str | None]
+Contents = dict[Path, str | None]
 """The digest of each file, as `digest` gives it."""
 
 
@@ -31,6 +31,15 @@ def digest(path: Path) -> str | None:
             return hashlib.sha256(file.read(MOST_BYTES + 1)).hexdigest()
     except OSError:
         return None
+
+
+def content_of(path: Path, wanted: str) -> bytes | None:
+    """The file's content, if its digest still is the one that is wanted; else None."""
+    try:
+        content = path.read_bytes() if path.is_file() else b""
+    except OSError:
+        return None
+    return content if hashlib.sha256(content).hexdigest() == wanted else None
 
 
 def contents(files: Iterable[Path]) -> Contents:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -44,7 +44,8 @@ class Answer:
 class Connection:
     """A kept-alive connection that is made when first needed. Never follows a redirect, never uses a proxy.
 
-    ``transport`` takes the place of TLS and pin in tests; there is no other way around the pin.
+    ``transport`` takes the place of TLS and pin in tests; there is no other way around the pin. ``exchanged`` is called at the
+    end of each exchange, whatever came of it.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class Connection:
         *,
         deadline_s: float = DEADLINE_S,
         transport: httpx.AsyncBaseTransport | None = None,
+        exchanged: Callable[[], None] = lambda: None,
     ) -> None:
         self._endpoint = endpoint
+        self._exchanged = exchanged
         self._deadline_s = deadline_s
         self._base = httpx.URL(scheme="https", host=endpoint.host, port=endpoint.port)
         self._client = httpx.AsyncClient(
@@ -104,6 +107,8 @@ class Connection:
             raise self._trouble(f"gave no complete answer within {self._deadline_s:g} s") from None
         except (httpx.HTTPError, UnicodeError) as error:
             raise self._trouble(_what_happened(error)) from error
+        finally:
+            self._exchanged()
 
     async def _send(self, request: httpx.Request, limit_bytes: int) -> Answer:
         response = await self._client.send(request, stream=True)

@@ -47,7 +47,7 @@ class LocalGateway:
 
     ``note`` is where refused passwords, the gateway's serial number, its wish for silence and logins that were given back
     are remembered; ``max_pv_export_power_kw`` is said
-    with every write, in kW, and left out if it is None.
+    with every write, in kW, and left out if it is None. ``exchanged`` is called at the end of each exchange with the gateway.
     """
 
     def __init__(
@@ -61,8 +61,11 @@ class LocalGateway:
         max_pv_export_power_kw: float | None = None,
         deadline_s: float = DEADLINE_S,
         transport: httpx.AsyncBaseTransport | None = None,
+        exchanged: Callable[[], None] = lambda: None,
     ) -> None:
-        self._connection = Connection(endpoint, deadline_s=deadline_s, transport=transport)
+        self._connection = Connection(
+            endpoint, deadline_s=deadline_s, transport=transport, exchanged=exchanged
+        )
         notebook = Notebook(NoNote() if note is None else note)
         self._access = Access(
             self._connection,

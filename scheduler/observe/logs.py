@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import fields
 from datetime import datetime, tzinfo
 from typing import Any, TextIO
@@ -20,18 +21,24 @@ from scheduler.model.evidence import SwitchRecord, Verdict
 
 Tell = Callable[[Event], None]
 
+PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+"""Those of syslog(3), by the names of levels."""
+
 
 def configure(*, stream: TextIO | None = None, as_json: bool | None = None) -> None:
     """Send structlog and the standard library's logging to ``stream`` (stderr) in one form.
 
-    JSON unless the stream is a terminal, or as ``as_json`` says. Libraries speak from WARNING on: httpx would print
+    Lines with a priority if the stream is systemd's journal; else JSON unless it is a terminal, or as ``as_json`` says. Libraries speak from WARNING on: httpx would print
     whole URLs, APScheduler each job. Tracebacks are plain: a rich one prints local variables, secrets among them.
     """
     stream = stream or sys.stderr
     if as_json is None:
         as_json = not stream.isatty()
     renderer: Any
-    if as_json:
+    finish: list[Any]
+    if is_journal(stream, os.environ):
+        finish = [structlog.processors.format_exc_info, for_the_journal]
+    elif as_json:
         renderer = structlog.processors.JSONRenderer(serializer=json.dumps, ensure_ascii=False)
         finish = [structlog.processors.format_exc_info, renderer]
     else:
@@ -63,6 +70,34 @@ def configure(*, stream: TextIO | None = None, as_json: bool | None = None) -> N
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("tou_scheduler").setLevel(logging.INFO)
+
+
+def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether this stream leads to systemd's journal: $JOURNAL_STREAM says which one does (systemd.exec(5))."""
+    try:
+        it = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # no file behind it
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{it.st_dev}:{it.st_ino}"
+
+
+def for_the_journal(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> str:
+    """One entry as the journal takes it: priority, event and message, and what else there is as key=value.
+
+    Each line begins with its priority (sd-daemon(3)). The journal has the time itself, and `history` the details.
+    """
+    entry.pop("logged_at", None)
+    entry.pop("at", None)
+    priority = PRIORITIES.get(str(entry.pop("level", "info")), 6)
+    event, message, traceback = (entry.pop(key, "") for key in ("event", "message", "exception"))
+    said = f"{event}: {message}" if message else str(event)
+    rest = " ".join(
+        f"{key}={json.dumps(it, ensure_ascii=False)}"
+        for key, it in entry.items()
+        if it is not None and it != ""
+    )
+    lines = [f"{said} ({rest})" if rest else said, *str(traceback).splitlines()]
+    return "\n".join(f"<{priority}>{line}" for text in lines for line in text.splitlines() or [""])
 
 
 def _for_a_screen(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -17,6 +17,9 @@ from scheduler.model.status import Status
 OLD = timedelta(minutes=5)
 """A status file is never older than this while the daemon lives."""
 
+SILENT_S = 90.0
+"""A daemon that completed no cycle for so long hangs; it ends itself before, if it can."""
+
 STALE = timedelta(minutes=15)
 """An older one means that the daemon hangs."""
 
@@ -49,10 +52,33 @@ def parse(content: bytes, now: datetime) -> dict[str, Any]:
     return document
 
 
-def judge(document: dict[str, Any] | None, *, running: bool, now: datetime) -> tuple[bool, str]:
-    """Whether all is well by a status document, and the reason in a sentence, for people and monitors."""
+def sentence(status: Status, zone: tzinfo) -> str:
+    """What the daemon is at, in one line for a service manager: what is wrong, else period, setpoint and the next change."""
+    if status.plan_problem is not None:
+        return f"the file has a problem: {status.plan_problem}"
+    document = status.document(zone)
+    if status.installing_since is None and status.trouble is not None:
+        return status.trouble
+    verdict = document["verdict"] or "not proven yet"
+    words = f"{document['period'] or 'no period'}: {_words(document['desired'])} ({verdict})"
+    if status.installing_since is not None:
+        words += f", the gateway installs its firmware since {_clock(document['installing_since'])}"
+    if document["next_boundary"]:
+        words += f"; next at {_clock(document['next_boundary'])}: {_words(document['next_desired'])}"
+    return words
+
+
+def judge(
+    document: dict[str, Any] | None, *, running: bool, now: datetime, silent_s: float | None = None
+) -> tuple[bool, str]:
+    """Whether all is well by a status document, and the reason in a sentence, for people and monitors.
+
+    ``silent_s`` is how long ago a cycle was completed, in seconds, None if only the document can tell.
+    """
     if not running:
         return False, "no daemon runs with this state directory"
+    if silent_s is not None and silent_s > SILENT_S:
+        return False, f"the daemon hangs: its last cycle was completed {silent_s:.0f} s ago"
     if document is None:
         return False, "the daemon runs and has not completed a cycle yet"
     age = now - datetime.fromisoformat(document["at"])

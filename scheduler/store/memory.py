@@ -44,6 +44,7 @@ class Memory:
         self.simulated = directory / "simulated"
         kept = self.simulated if simulated else directory
         self._journal_file = kept / "journal.sqlite"
+        self._configuration_file = directory / "configuration.yaml"
         self.logins = LoginLedger(kept / "logins.json", self.failed)
         self.note = NoteFile(kept / "gateway.json", self.failed)
         self.moments = NoteFile(kept / "moments.json", self.failed)
@@ -79,6 +80,22 @@ class Memory:
         if str(error) not in self._failures:
             self._failures.add(str(error))
             self.tell(MemoryFailed(at=self._now(), message=str(error)))
+
+    def keep_configuration(self, content: bytes) -> None:
+        """Keep the file that is in force, for a start at which it is broken; written only if it is another one."""
+        if content != self.kept_configuration():
+            try:
+                durable.write(self._configuration_file, content)
+            except StoreError as error:
+                self.failed(error)
+
+    def kept_configuration(self) -> bytes | None:
+        """The last file that was in force; None if none was, or if it cannot be read, which is told."""
+        try:
+            return durable.read(self._configuration_file)
+        except StoreError as error:
+            self.failed(error)
+            return None
 
     def write_status(self, content: bytes) -> None:
         """Replace the status file. Not waited for on the disk: after a power cut it would be old anyway."""

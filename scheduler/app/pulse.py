@@ -1,0 +1,94 @@
+"""Everybody who wants to know that the daemon lives: systemd, whoever looks from outside, and the dead man's handle.
+
+Fed by completed cycles, and by the calls to the gateway within one; never by a timer. What a cycle is, is the loop's business; who listens is known only here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from contextlib import AbstractContextManager
+from datetime import tzinfo
+from types import TracebackType
+from typing import Any, Self
+
+from scheduler.control.ports import Clock, Tell
+from scheduler.daemon.deadman import DeadMan
+from scheduler.daemon.systemd import Supervisor
+from scheduler.model.events import Hung
+from scheduler.model.status import Status
+from scheduler.observe.status import sentence
+from scheduler.store.heartbeat import Heartbeat, place
+
+LONGEST_CYCLE_S = 600.0
+"""No cycle takes so long: of the slowest, with four attempts and ten seconds for each answer, half of it was measured."""
+
+
+class Pulse(AbstractContextManager["Pulse"]):
+    """The daemon's pulse, held from ``with`` to its end. Made in the event loop that runs the daemon.
+
+    ``tell`` is told where the process hangs before it ends itself: from another thread, so it may only write a line.
+    """
+
+    def __init__(self, clock: Clock, tell: Tell) -> None:
+        self._clock = clock
+        self._supervisor = Supervisor.named_in(os.environ)
+        self._heartbeat = Heartbeat(place(os.environ))
+        self._deadman = DeadMan(clock.monotonic, lambda words: tell(Hung(at=clock.now(), message=words)))
+        self._deadman.watch(_work(asyncio.get_running_loop()))
+        self._ready = False
+        self._cycle_s = clock.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._deadman.release()
+        self._heartbeat.stop()
+
+    def cycle(self, status: Status, zone: tzinfo) -> None:
+        """A cycle was completed, with this for its state of affairs."""
+        self._cycle_s = self._clock.monotonic()
+        self._supervisor.status(sentence(status, zone))
+        self.step()
+        if not self._ready:
+            self._ready = True
+            self._supervisor.ready()
+
+    def step(self) -> None:
+        """A call to the gateway came to its end; counts for life as long as the cycle that it is part of does.
+
+        A switch that a slow gateway does not take repeats after 45 s and is minutes under way, and that is no hang.
+        """
+        if self._clock.monotonic() - self._cycle_s <= LONGEST_CYCLE_S:
+            self._deadman.beat()
+            self._heartbeat.beat(self._clock.monotonic())
+            self._supervisor.alive()
+
+    def reloading(self) -> None:
+        """The files are taken up now, until `reloaded`."""
+        if self._ready:
+            self._supervisor.reloading(self._clock.monotonic())
+
+    def reloaded(self) -> None:
+        """Whatever came of it, it is over."""
+        if self._ready:
+            self._supervisor.ready()
+
+    def stopping(self) -> None:
+        """The daemon ends: nobody waits for a cycle any more."""
+        self._deadman.release()
+        self._supervisor.stopping()
+
+
+def _work(loop: asyncio.AbstractEventLoop) -> Any:
+    """What the daemon is at on the event loop, for another thread: its cycles, and reloads that are not done."""
+
+    def work() -> list[Coroutine[Any, Any, Any]]:
+        tasks = [task for task in asyncio.all_tasks(loop) if task.get_name() in {"cycles", "reload"}]
+        return [it for task in tasks if isinstance(it := task.get_coro(), Coroutine)]
+
+    return work

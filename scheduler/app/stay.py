@@ -1,0 +1,154 @@
+"""The daemon as a service: whatever is wrong with its files, it stays up, says so, and takes up the mended ones.
+
+A service that ends for a typing error is started anew until its manager gives up, and then nobody switches any more. Here
+the last plan that was in force goes on, or none if none ever was. What a plan leads to is the daemon's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from scheduler.app.daemon import Daemon
+from scheduler.app.patience import own
+from scheduler.app.pulse import Pulse
+from scheduler.config.configuration import Configuration
+from scheduler.config.load import load
+from scheduler.config.problems import ConfigurationError
+from scheduler.config.settings import secret_files
+from scheduler.control.loop import TICK_S
+from scheduler.control.ports import Clock
+from scheduler.daemon.process import beside
+from scheduler.daemon.reload import contents, watch
+from scheduler.model.errors import GatewayError, Refused
+from scheduler.model.events import NoPlan, Stopped
+from scheduler.model.setpoint import NOTHING
+from scheduler.model.status import Status
+from scheduler.observe.status import StatusFile
+from scheduler.store.memory import Listener, Memory
+
+Make = Callable[[Configuration, str | None], Daemon]
+"""Makes the daemon of a configuration; the problem is that of a newer file that it stands in for."""
+
+
+class Standby:
+    """Runs the plan of the file at ``path``, or the last good one, or waits for a good one, until ``stop`` is set."""
+
+    def __init__(
+        self,
+        path: Path,
+        directory: Path,
+        make: Make,
+        *,
+        stop: asyncio.Event,
+        pulse: Pulse,
+        clock: Clock,
+        listeners: list[Listener],
+    ) -> None:
+        self._path = path
+        self._directory = directory
+        self._make = make
+        self._stop = stop
+        self._pulse = pulse
+        self._clock = clock
+        self._listeners = listeners
+        self._daemon: Daemon | None = None
+        self._again = asyncio.Event()
+
+    def reload(self) -> None:
+        """Look at the files now."""
+        self._again.set()
+        if self._daemon is not None:
+            self._daemon.reload()
+
+    async def run(self) -> GatewayError | None:
+        """Until ``stop`` is set; what kept the battery from being put back into service at the end, if anything did.
+
+        StoreError if another daemon owns the state directory.
+        """
+        while not self._stop.is_set():
+            self._again.clear()
+            files = [self._path, *secret_files()]
+            seen = contents(files)
+            try:
+                configuration, problem = self._configuration()
+                files.append(configuration.gateway.certificate)
+                seen = contents(files)
+                self._daemon = self._make(configuration, problem)
+                return await self._daemon.run()
+            except ConfigurationError as error:
+                problem = error.summary
+            except Refused as error:
+                problem = str(error)
+            self._daemon = None
+            await self._wait(problem, files, seen)
+        return None
+
+    def _configuration(self) -> tuple[Configuration, str | None]:
+        """The file's, or else the last good one and what is wrong with the file."""
+        try:
+            return load(self._path), None
+        except ConfigurationError as error:
+            kept = self._memory().kept_configuration()
+            if kept is None:
+                raise
+            try:
+                return load(self._path, kept=kept), error.summary
+            except (
+                ConfigurationError
+            ):  # an older program's, or the environment is wrong: the file's own problem counts
+                raise error from None
+
+    def _memory(self) -> Memory:
+        return Memory(self._directory, self._listeners, self._clock.now)
+
+    async def _wait(self, problem: str, files: list[Path], seen: dict[Path, str | None]) -> None:
+        """Until the files are others than were seen, or somebody wants them looked at; no plan is in force meanwhile."""
+        async with own(self._directory / "lock", self._stop):
+            memory = self._memory()
+            memory.forget_status()
+            memory.tell(
+                NoPlan(at=self._clock.now(), message=f"{problem}; no plan is in force until that is mended")
+            )
+            report = StatusFile(memory.write_status, lambda: UTC).report
+            started = self._clock.now()
+            async with beside(watch(lambda: files, self._again.set, in_force=seen)):
+                while not (self._stop.is_set() or self._again.is_set()):
+                    status = _without_plan(self._clock.now(), started, problem)
+                    report(status)
+                    self._pulse.cycle(status, UTC)
+                    await self._either()
+            if self._stop.is_set():
+                memory.tell(Stopped(at=self._clock.now(), message="the daemon was told to stop"))
+
+    async def _either(self) -> None:
+        """Until told to stop or to look again, or for a tick."""
+        tasks = [asyncio.create_task(event.wait()) for event in (self._stop, self._again)]
+        try:
+            await asyncio.wait(tasks, timeout=TICK_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def _without_plan(now: datetime, started: datetime, problem: str) -> Status:
+    return Status(
+        at=now,
+        started=started,
+        period=None,
+        desired=NOTHING,
+        rules=(),
+        actual=None,
+        read_at=None,
+        record=None,
+        next_boundary=None,
+        next_desired=None,
+        next_moment=None,
+        firmware=None,
+        drifted=False,
+        trouble=f"no plan is in force: {problem}",
+        plan_digest="",
+        plan_problem=problem,
+    )
