@@ -35,6 +35,17 @@ fi
     fail "Python 3.11 or later is needed${PYTHON:+; $PYTHON is none}. PYTHON=/path/to/it names one."
 "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null ||
     fail "$PYTHON cannot make an environment of its own. On Debian and Raspberry Pi OS: apt install python3-venv"
+# Some packages have no wheel for 32 bits. Python is asked, since Raspberry Pi OS has a kernel of 64 bits under programs of 32.
+if ! "$PYTHON" -c 'import sys; sys.exit(sys.maxsize < 2**32)'; then
+    case $(uname -m) in
+        aarch64 | armv[78]*) ;;
+        *) fail "this is a 32-bit system, and not all packages can be had for it. A 64-bit one is needed" ;;
+    esac
+    include=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    printf '#include <Python.h>\n#include <ffi.h>\n' | cc -E "-I$include" - >/dev/null 2>&1 ||
+        fail "this is a 32-bit system, for which two packages must be compiled. Better set it up anew with the 64-bit" \
+            "Raspberry Pi OS; or, with patience: apt install gcc libc6-dev libffi-dev python3-dev, and this once more"
+fi
 [ ! -e "$PREFIX/pyvenv.cfg" ] ||
     fail "$PREFIX was not made by make install. Remove it, or name another place with PREFIX=/opt/another"
 mkdir -p "$PREFIX/releases" "$PREFIX/bin" "$BINDIR" 2>/dev/null && [ -w "$PREFIX/releases" ] && [ -w "$BINDIR" ] ||

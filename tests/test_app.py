@@ -12,8 +12,9 @@ from processes import ROOT, command, eventually, site
 
 from scheduler.app import Daemon
 from scheduler.config.load import load
-from scheduler.daemon.clock import FastClock
+from scheduler.daemon.clock import FastClock, SystemClock
 from scheduler.model.events import Event
+from scheduler.store.lock import VISIT, Lock
 
 
 async def test_an_edit_during_the_demo_does_not_lead_to_the_house(tmp_path: Path) -> None:
@@ -43,6 +44,49 @@ async def test_an_edit_during_the_demo_does_not_lead_to_the_house(tmp_path: Path
 
     # A real gateway would have been refused: there is no certificate of it.
     assert [event.name for event in told if event.name.startswith("plan")] == ["plan"]
+
+
+async def test_an_edit_while_a_visit_is_waited_for_is_taken_up(tmp_path: Path) -> None:
+    """What is edited after the file was read, and before the daemon owns its memory, is in force soon after the start."""
+    file = tmp_path / "tou.yaml"
+    file.write_text((ROOT / "config" / "tou.yaml").read_text().replace("type: local ", "type: simulated "))
+    told: list[Event] = []
+    (tmp_path / "state").mkdir()
+    with Lock(tmp_path / "state" / "lock", VISIT):
+        configuration = load(file, environ={}, secret_directories=[])
+        daemon = Daemon(configuration, tmp_path / "state", [told.append], SystemClock())
+        running = asyncio.create_task(daemon.run())
+        await asyncio.sleep(0.1)
+        file.write_text(file.read_text().replace("reserve: 100", "reserve: 70"))
+        waiting = list(told)
+    while "plan" not in [event.name for event in told]:
+        await asyncio.sleep(0.05)
+    daemon.stop.set()
+    await running
+
+    assert waiting == []
+
+
+async def test_a_reload_while_a_visit_is_waited_for_is_not_lost(tmp_path: Path) -> None:
+    """SIGHUP in that time is obeyed as soon as the daemon runs: a file that is broken by then is told at once."""
+    file = tmp_path / "tou.yaml"
+    file.write_text((ROOT / "config" / "tou.yaml").read_text().replace("type: local ", "type: simulated "))
+    told: list[Event] = []
+    (tmp_path / "state").mkdir()
+    with Lock(tmp_path / "state" / "lock", VISIT):
+        configuration = load(file, environ={}, secret_directories=[])
+        daemon = Daemon(configuration, tmp_path / "state", [told.append], SystemClock())
+        running = asyncio.create_task(daemon.run())
+        await asyncio.sleep(0.1)
+        file.write_text("version: 1")
+        daemon.reload()
+    while "plan_rejected" not in [event.name for event in told]:
+        await asyncio.sleep(0.05)
+    names = [event.name for event in told]
+    daemon.stop.set()
+    await running
+
+    assert names[0] == "started"
 
 
 def test_a_dry_run_leaves_no_trace_in_the_memory_of_the_house(tmp_path: Path) -> None:

@@ -77,6 +77,26 @@ def test_systemd_credential_is_found(tmp_path: Path) -> None:
     assert password.reveal() == CANARY
 
 
+@pytest.mark.parametrize("content", ["", "\n", "\r\n"])
+def test_systemd_credential_that_stands_in_for_none_is_none(tmp_path: Path, content: str) -> None:
+    """The unit hands over an empty line where there is no password: then none is needed, or the environment's counts."""
+    (tmp_path / "gateway_password").write_text(content, encoding="utf-8")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+
+    assert load(SHIPPED, environ=environ).gateway.password is None
+    password = load(SHIPPED, environ={**environ, "TOU_GATEWAY__PASSWORD": CANARY}).gateway.password
+    assert password is not None
+    assert password.reveal() == CANARY
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"x" * 5000, b" \n\n\xff"])
+def test_systemd_credential_that_is_no_password_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Only line ends stand in for nothing: whatever else is no password is a mistake, and is told."""
+    (tmp_path / "gateway_password").write_bytes(content)
+    with pytest.raises(ConfigurationError, match="holds no password"):
+        load(SHIPPED, environ={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -20,7 +20,7 @@ from processes import Site, eventually, site, started
 from scheduler.daemon.deadman import HUNG, LIMIT_S
 
 CHILD = """
-import asyncio, sys, time
+import asyncio, sys, threading, time
 from scheduler.app.pulse import _work
 from scheduler.daemon.deadman import DeadMan
 
@@ -31,12 +31,23 @@ def block():
     while True:
         time.sleep(0.01)
 
-async def main(how):
-    man = DeadMan(time.monotonic, lambda words: print(words, flush=True), limit_s=1.0, look_s=0.2)
+def say(words):
+    if how == "is speechless":
+        threading.Event().wait()
+    if how == "cannot speak":
+        raise OSError("no space left on device")
+    print(words, flush=True)
+
+async def main():
+    man = DeadMan(time.monotonic, say, limit_s=1.0, look_s=0.2)
     man.watch(_work(asyncio.get_running_loop()))
+    man.begin(100.0 if how == "begins slowly" else 0.0)
     task = asyncio.create_task(wait_for_ever(), name="cycles")
-    man.beat()
     print("began", flush=True)
+    if how == "begins slowly":
+        await asyncio.sleep(3)
+        return
+    man.beat()
     if how == "blocks":
         block()
     if how == "lives":
@@ -49,7 +60,8 @@ async def main(how):
         return
     await task
 
-asyncio.run(main(sys.argv[1]))
+how = sys.argv[1]
+asyncio.run(main())
 """
 
 
@@ -72,9 +84,19 @@ def test_a_process_that_hangs_says_where_and_ends(how: str, words: str) -> None:
     assert words in said
 
 
-def test_a_process_whose_work_is_over_is_let_go() -> None:
-    """Who stops in order has no cycle any more, and nobody misses one."""
-    with child("ends") as process:
+@pytest.mark.parametrize("how", ["is speechless", "cannot speak"])
+def test_a_process_that_hangs_ends_also_where_it_cannot_say_so(how: str) -> None:
+    """A log that takes no line, because its disk is full or whoever hangs holds it, keeps nobody alive."""
+    with child(how) as process:
+        said = process.communicate(timeout=30)[0]
+
+    assert (process.returncode, said) == (HUNG, "began\n")
+
+
+@pytest.mark.parametrize("how", ["ends", "begins slowly"])
+def test_a_process_whose_work_is_over_or_to_come_is_let_go(how: str) -> None:
+    """Who stops in order has no cycle any more, and the first one may take its time: nobody misses one."""
+    with child(how) as process:
         said = process.communicate(timeout=30)[0]
 
     assert (process.returncode, said) == (0, "began\n")

@@ -162,7 +162,10 @@ def test_the_morning_has_the_steps_that_are_told_apart() -> None:
             assert any(step.startswith("after") and step.endswith(f" {what}") for step in day.steps)
 
 
-@pytest.mark.parametrize("sentences", [STAGED, CHECKED], ids=["staged", "checked"])
+@pytest.mark.parametrize(
+    "sentences",
+    [pytest.param(STAGED, id="staged"), pytest.param(CHECKED, id="checked", marks=pytest.mark.slow)],
+)
 def test_killed_at_a_step_it_ends_in_the_same_place(sentences: tuple[str, ...]) -> None:
     """Killed at a step of each kind and begun anew five seconds later, the morning ends as the undisturbed one does."""
     tried, found = ends_elsewhere(sentences, every=25)

@@ -110,6 +110,48 @@ def test_a_python_that_is_too_old_is_refused(place: Place) -> None:
     assert not place.prefix.exists()
 
 
+def stand_ins(place: Place, processor: str, compiler: str) -> dict[str, str]:
+    """A Python that says it has 32 bits, and a ``uname`` and a ``cc`` that come first on the path; the rest is this machine's."""
+    tools = place.folder / "tools"
+    tools.mkdir()
+    python = f'#!/bin/sh\ncase "$*" in *maxsize*) exit 1 ;; esac\nexec {sys.executable} "$@"\n'
+    for name, program in {
+        "python3": python,
+        "uname": f"#!/bin/sh\necho {processor}\n",
+        "cc": f"#!/bin/sh\n{compiler}\n",
+    }.items():
+        (tools / name).write_text(program)
+        (tools / name).chmod(0o755)
+    return {"PYTHON": str(tools / "python3"), "PATH": f"{tools}:{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize(
+    ("processor", "compiler", "words"),
+    [
+        ("armv6l", "exit 0", "A 64-bit one is needed"),
+        ("i686", "exit 0", "A 64-bit one is needed"),
+        ("armv7l", "exit 1", "apt install gcc libc6-dev libffi-dev python3-dev, and this once more"),
+        ("aarch64", "exit 1", "the 64-bit Raspberry Pi OS"),
+    ],
+)
+def test_a_system_of_32_bits_is_refused(place: Place, processor: str, compiler: str, words: str) -> None:
+    """Minutes of compiling that must fail are not begun: what is missing is said, and nothing is made."""
+    done = place.make("install", **stand_ins(place, processor, compiler))
+
+    assert done.returncode != 0
+    assert "error: this is a 32-bit system, " in done.stderr
+    assert words in done.stderr
+    assert not place.prefix.exists()
+
+
+def test_a_system_of_32_bits_that_can_compile_may_go_on(place: Place) -> None:
+    """With a compiler and the headers that it needs, the next question is asked."""
+    done = place.make("install", **stand_ins(place, "armv7l", "grep -q ffi.h"), PREFIX="/proc/tou-scheduler")
+
+    assert "Run it as root: sudo make install" in done.stderr
+    assert "32-bit" not in done.stderr
+
+
 @pytest.mark.parametrize("verb", ["install", "uninstall"])
 def test_who_may_not_write_there_is_told_to_be_root(verb: str, place: Place) -> None:
     """Not even root may write below /proc: the sentence is that for everybody else."""

@@ -19,6 +19,7 @@ from processes import COMMAND, PATIENCE_S, ROOT, environment
 
 from scheduler.app.places import Places, example, kept_from_service, stable, unit
 from scheduler.app.step import Write
+from scheduler.cli import common
 from scheduler.config import credential
 from scheduler.config.load import load
 from scheduler.config.problems import ConfigurationError
@@ -493,7 +494,6 @@ def test_uninstall_keeps_what_a_person_wrote(machine: Machine) -> None:
     machine.encrypts()
     machine.install("--start")
     memory = machine.places.memory[0]
-    memory.mkdir(parents=True)
     machine.asked()
 
     done = machine.service("uninstall")
@@ -525,12 +525,31 @@ def test_uninstall_leaves_the_additions_of_others(machine: Machine) -> None:
     assert not machine.places.additions.exists()
 
 
+def test_the_memory_is_there_before_the_first_start(machine: Machine) -> None:
+    """A visit before it must leave its marks where the service will look: the folder is made, for root alone, and goes again."""
+    made, private = machine.places.memory
+    shown = machine.service("install", "--dry-run").stdout
+
+    machine.install()
+
+    assert Path("/") / made.relative_to(machine.root) == common._STATE_OF_SERVICE  # noqa: SLF001 - where the verbs look
+    assert f"make the folder {made} (0700)" in shown
+    assert (made.is_dir(), mode(made)) == (True, 0o700)
+    machine.service("uninstall", "--purge")
+    assert not made.exists()
+    # Where systemd keeps it already a folder in the place of its link would be in its way.
+    private.mkdir(parents=True)
+    machine.install()
+    assert not made.exists()
+
+
 def test_purge_leaves_nothing(machine: Machine) -> None:
     """Only what was there before the first installation is left, also of the memory behind systemd's link."""
     (machine.root / "etc" / "systemd" / "system").mkdir(parents=True)
     machine.encrypts()
     machine.install()
     link, behind = machine.places.memory
+    link.rmdir()
     behind.mkdir(parents=True)
     (behind / "journal.sqlite").write_text("x")
     link.symlink_to(behind)
@@ -558,7 +577,6 @@ def test_status_shows_what_systemd_and_the_daemon_say(machine: Machine) -> None:
         NRestarts="3",
         Result="success",
     )
-    machine.places.memory[0].mkdir(parents=True)
 
     done = machine.service("status")
 
@@ -570,8 +588,29 @@ def test_status_shows_what_systemd_and_the_daemon_say(machine: Machine) -> None:
     ]
     assert "NOT FINE: no daemon runs with this state directory" in done.stdout
     assert done.returncode == 1
-    document = json.loads(machine.service("status", "--json").stdout)
+    machine_readable = machine.service("status", "--json")
+    document = json.loads(machine_readable.stdout)
     assert (document["installed"], document["active"], document["trouble"]) == (True, True, None)
+    assert (document["fine"], document["daemon"]["running"]) == (False, False)
+    assert machine_readable.returncode == 1
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_status_that_cannot_be_seen_is_not_fine(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """A user who may not enter the memory cannot know that all is well, and a monitor of his must not read that it is."""
+    machine.install("--start")
+    monkeypatch.setattr("scheduler.cli.service_state._may_enter", lambda _: False)
+
+    done = run(
+        "service", "status", "--root", str(machine.root), *words, cwd=machine.root, PATH=str(machine.tools)
+    )
+
+    assert done.returncode == 1
+    assert ("with sudo only" in done.stderr) is (words == ())
+    if words:
+        assert json.loads(done.stdout)["daemon"] is None
 
 
 @pytest.mark.parametrize(

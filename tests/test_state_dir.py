@@ -62,6 +62,19 @@ def test_root_in_a_clone_means_the_service(
     assert common.config_path(Path("mine")) == Path("mine")
 
 
+def test_a_folder_that_cannot_be_looked_into_has_no_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who stands in a folder that he may not enter gets the system's file and no traceback; a name that is too long fails alike."""
+    system = tmp_path / "system.yaml"
+    system.touch()
+    monkeypatch.setattr(common, "_CONFIG_SYSTEM", system)
+    monkeypatch.setattr(common, "_CONFIG_HERE", Path("x" * 300) / "tou.yaml")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    assert common.config_path(None) == system
+
+
 def test_the_daemon_of_the_service_is_seen(tmp_path: Path, service: Path) -> None:
     """Its lock lies in the service's directory: `status` finds who holds it without being told where to look."""
     service.mkdir()

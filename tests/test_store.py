@@ -822,6 +822,31 @@ def test_a_damaged_journal_is_told_when_opened(tmp_path: Path) -> None:
         Journal(path)
 
 
+@pytest.mark.parametrize("name", ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"])
+@pytest.mark.parametrize("kind", ["link", "broken link", "pipe"])
+def test_a_journal_that_is_a_name_for_another_file_is_refused(tmp_path: Path, name: str, kind: str) -> None:
+    """Root opens what lies in the daemon's folder: a link there must not lead it to a file of root's own, and no pipe hold it."""
+    folder = tmp_path / "state"
+    path, other = folder / "journal.sqlite", tmp_path / "other"
+    Journal(path).close()
+    before = path.read_bytes()
+    file = folder / name
+    file.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to(other)
+    if kind == "link":
+        other.write_bytes(before)
+
+    for use in (Journal, switches):
+        with pytest.raises(StoreError, match=r"is no plain file but a link.*move it away") as refused:
+            use(path)
+        assert str(refused.value).startswith(f"{file} is ")
+
+    assert (other.read_bytes() if other.exists() else None) == (before if kind == "link" else None)
+
+
 def test_a_journal_that_goes_bad_is_told(book: Journal, tmp_path: Path) -> None:
     """A row that cannot be written is a StoreError like every other failure of our memory."""
     with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as connection:

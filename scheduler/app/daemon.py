@@ -24,7 +24,7 @@ from scheduler.control.loop import Loop
 from scheduler.daemon.clock import AlarmClock
 from scheduler.daemon.engine import Engine
 from scheduler.daemon.process import beside
-from scheduler.daemon.reload import content_of, contents, digest, watch
+from scheduler.daemon.reload import Contents, content_of, contents, digest, watch
 from scheduler.gateway.local import LocalGateway
 from scheduler.model.errors import GatewayError, Refused, SchedulerError
 from scheduler.model.events import Event, PlanChanged, PlanRejected, Started, Stopped
@@ -40,7 +40,8 @@ class Daemon:
     """The loop with its alarms, its memory and its files. ``stop`` set ends it.
 
     ``oddities`` tells what a person should know of a configuration, each time another one comes into force. ``pulse`` is held
-    by whoever made it. ``problem`` is what is wrong with the file that the configuration, an earlier content, stands in for.
+    by whoever made it. ``problem`` is what is wrong with the file that the configuration, an earlier content, stands in for,
+    and ``seen`` what the files held when that was found; without it they count as they are now.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Daemon:
         stop: asyncio.Event | None = None,
         pulse: Pulse | None = None,
         problem: str | None = None,
+        seen: Contents | None = None,
     ) -> None:
         self._configuration = configuration
         self._named = configuration  # the last one that could be read: in force, or refused for what it names
@@ -70,6 +72,8 @@ class Daemon:
         self._reloads: set[asyncio.Task[None]] = set()
         self._pulse = pulse
         self._problem = problem
+        self._in_force = seen or {**contents(self._files()), configuration.path: configuration.digest}
+        self._early_reload = False
         self.stop = stop or asyncio.Event()
 
     def zone(self) -> tzinfo:
@@ -91,9 +95,6 @@ class Daemon:
             async with self._stack as stack:
                 memory.forget_status()
                 keep_record(memory, stack, self.zone)
-                in_force = contents(self._files())
-                if self._problem is None:
-                    in_force[self._named.path] = self._named.digest
                 if prepare is None:
                     gateway = await self._connect(self._configuration, memory)
                 else:
@@ -117,7 +118,9 @@ class Daemon:
                 self._tell_start(memory)
                 if self._problem is not None:
                     self._reject(self._problem, loop, memory)
-                watching = watch(self._files, self.reload, in_force=in_force)
+                if self._early_reload:
+                    self.reload()
+                watching = watch(self._files, self.reload, in_force=self._in_force)
                 async with beside(watching), beside(self._say_end()):
                     left = await loop.run(self.stop)
                 for task in self._reloads:
@@ -177,7 +180,9 @@ class Daemon:
 
     def reload(self) -> None:
         """Take up the files as they are now. With a problem in them, the plan in force goes on."""
-        if self._running is not None:
+        if self._running is None:
+            self._early_reload = True
+        else:
             task = asyncio.create_task(self._reload(*self._running), name="reload")
             self._reloads.add(task)
             task.add_done_callback(self._reloads.discard)

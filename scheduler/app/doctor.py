@@ -45,7 +45,7 @@ from scheduler.model.errors import (
     Transient,
 )
 
-_BY_HAND = "start it in the gateway's own page, or with `tou-scheduler sitemaster run`"
+_BY_HAND = "start it in the gateway's own page, or, while no daemon runs, with `tou-scheduler sitemaster run`"
 _AGAIN = "run this again in a minute; if it stays so, restart the gateway"
 
 

@@ -5,6 +5,7 @@ Done twice, the second time has no steps. Asks nobody anything.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from scheduler.app.manager import State
@@ -32,7 +33,7 @@ def install(
     files: list[Step] = [service] if service.is_needed() else []
     if not places.configuration.exists():
         files.append(Write(path=places.configuration, content=example(host)))
-    todo = _folders(places) + files + secret
+    todo = _folders(places) + _memory(places) + files + secret
     if service.is_needed() or _is_said_above(places, secret) or state.is_outdated:
         todo.append(RELOAD)
     if not state.starts_at_boot:
@@ -74,6 +75,15 @@ def _folders(places: Places) -> list[Step]:
     return [Make(path=folder) for folder in wanted if not folder.is_dir()]
 
 
+def _memory(places: Places) -> list[Step]:
+    """The service's memory is there from now on: whoever looked at the gateway before its first start kept a memory elsewhere.
+
+    Of a login that was cut off, and that stopped the battery, the service would not know then. systemd takes a folder that is
+    there over, with all that is in it, and gives it to the service's user (systemd.exec(5), DynamicUser=).
+    """
+    return [] if any(map(_is_there, places.memory)) else [Make(path=places.memory[0], mode=0o700)]
+
+
 def _is_said_above(places: Places, secret: list[Step]) -> bool:
     """Whether these steps change what is said above the unit, which systemd must read anew."""
     return any(isinstance(step, Write | Remove) and step.path == places.decryption for step in secret)
@@ -92,4 +102,4 @@ def _others(places: Places) -> bool:
 
 
 def _is_there(path: Path) -> bool:
-    return path.exists() or path.is_symlink()
+    return os.path.lexists(path)  # Path.exists() raises for what lies in a folder that one may not enter

@@ -21,6 +21,9 @@ from scheduler.model.status import Status
 from scheduler.observe.status import sentence
 from scheduler.store.heartbeat import Heartbeat, place
 
+FIRST_CYCLE_S = 105.0
+"""So much longer the first cycle may take: a person's visit is waited for, and a gateway that does not answer."""
+
 LONGEST_CYCLE_S = 600.0
 """No cycle takes so long: of the slowest, with four attempts and ten seconds for each answer, half of it was measured."""
 
@@ -41,6 +44,7 @@ class Pulse(AbstractContextManager["Pulse"]):
         self._cycle_s = clock.monotonic()
 
     def __enter__(self) -> Self:
+        self._deadman.begin(FIRST_CYCLE_S)
         return self
 
     def __exit__(

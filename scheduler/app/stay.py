@@ -21,7 +21,7 @@ from scheduler.config.settings import secret_files
 from scheduler.control.loop import TICK_S
 from scheduler.control.ports import Clock
 from scheduler.daemon.process import beside
-from scheduler.daemon.reload import contents, watch
+from scheduler.daemon.reload import Contents, contents, watch
 from scheduler.model.errors import GatewayError, Refused
 from scheduler.model.events import NoPlan, Stopped
 from scheduler.model.setpoint import NOTHING
@@ -29,8 +29,9 @@ from scheduler.model.status import Status
 from scheduler.observe.status import StatusFile
 from scheduler.store.memory import Listener, Memory
 
-Make = Callable[[Configuration, str | None], Daemon]
-"""Makes the daemon of a configuration; the problem is that of a newer file that it stands in for."""
+Make = Callable[[Configuration, str | None, Contents], Daemon]
+"""Makes the daemon of a configuration; the problem is that of a newer file that it stands in for, and the contents are what the
+files held when that was found."""
 
 
 class Standby:
@@ -75,8 +76,8 @@ class Standby:
             try:
                 configuration, problem = self._configuration()
                 files.append(configuration.gateway.certificate)
-                seen = contents(files)
-                self._daemon = self._make(configuration, problem)
+                seen = {**contents(files), self._path: seen[self._path] if problem else configuration.digest}
+                self._daemon = self._make(configuration, problem, seen)
                 return await self._daemon.run()
             except ConfigurationError as error:
                 problem = error.summary
@@ -84,6 +85,7 @@ class Standby:
                 problem = str(error)
             self._daemon = None
             await self._wait(problem, files, seen)
+        self._pulse.stopping()
         return None
 
     def _configuration(self) -> tuple[Configuration, str | None]:
@@ -104,9 +106,11 @@ class Standby:
     def _memory(self) -> Memory:
         return Memory(self._directory, self._listeners, self._clock.now)
 
-    async def _wait(self, problem: str, files: list[Path], seen: dict[Path, str | None]) -> None:
+    async def _wait(self, problem: str, files: list[Path], seen: Contents) -> None:
         """Until the files are others than were seen, or somebody wants them looked at; no plan is in force meanwhile."""
         async with own(self._directory / "lock", self._stop):
+            if self._stop.is_set():
+                return
             memory = self._memory()
             memory.forget_status()
             memory.tell(

@@ -27,12 +27,13 @@ class Step(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Make:
-    """Makes a folder that everybody may read, and the ones around it."""
+    """Makes a folder, and the ones around it; everybody may read it unless its ``mode`` says otherwise."""
 
     path: Path
+    mode: int = 0o755
 
     def __str__(self) -> str:
-        return f"make the folder {self.path} (0755)"
+        return f"make the folder {self.path} ({self.mode:04o})"
 
     def details(self) -> list[str]:
         """Nothing."""
@@ -41,8 +42,8 @@ class Make:
     def take(self) -> None:
         """Make it, whatever the umask."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self.path.chmod(0o755)
+            self.path.mkdir(mode=self.mode, parents=True, exist_ok=True)
+            self.path.chmod(self.mode)
         except OSError as error:
             raise StoreError(f"{self.path} could not be made: {error.strerror or error}") from error
 

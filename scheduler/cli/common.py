@@ -63,9 +63,13 @@ def config_path(given: Path | None) -> Path:
     """
     if given is not None:
         return given
-    if _CONFIG_SYSTEM.exists() and (os.geteuid() == 0 or not _CONFIG_HERE.exists()):
+    if _is_there(_CONFIG_SYSTEM) and (os.geteuid() == 0 or not _is_there(_CONFIG_HERE)):
         return _CONFIG_SYSTEM
     return _CONFIG_HERE
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - Path's raises where one may not look, such as in another user's folder
 
 
 def state_dir(given: Path | None) -> Path:

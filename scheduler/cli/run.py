@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from datetime import UTC
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from scheduler.config.configuration import Configuration
     from scheduler.daemon.clock import SystemClock
+    from scheduler.daemon.reload import Contents
     from scheduler.model.errors import GatewayError
     from scheduler.model.events import Event
 
@@ -56,6 +58,7 @@ def run(
     write_example: ExampleOption = False,
 ) -> None:
     """Run the schedule until told to stop. SIGHUP takes up an edited file, and so does saving it."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be obeyed, it must not end us
     _spare_extras()
     from scheduler.daemon import process
     from scheduler.model.errors import SchedulerError
@@ -103,7 +106,9 @@ async def _serve(path: Path, configuration: Configuration | None, directory: Pat
 
     tell = listener(zone)
 
-    def make(configuration: Configuration, problem: str | None = None) -> Daemon:
+    def make(
+        configuration: Configuration, problem: str | None = None, seen: Contents | None = None
+    ) -> Daemon:
         daemon = Daemon(
             configuration,
             directory,
@@ -113,6 +118,7 @@ async def _serve(path: Path, configuration: Configuration | None, directory: Pat
             stop=stop,
             pulse=pulse,
             problem=problem,
+            seen=seen,
         )
         made[:] = [daemon]
         return daemon
@@ -136,7 +142,7 @@ def _write_example(path: Path) -> None:
     from scheduler.model.errors import SchedulerError
     from scheduler.store import durable
 
-    if path.exists():
+    if os.path.exists(path):  # noqa: PTH110 - pathlib's own raises, before Python 3.12, where a folder may not be entered
         return
     try:
         durable.create(path, shipped("tou.yaml"))

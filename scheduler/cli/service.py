@@ -275,7 +275,7 @@ def _say_next(places: Places, *, started: bool) -> None:
     except ConfigurationError as error:
         steps = [f"mend {file}: {error.summary}", "sudo tou-scheduler trust"]
     else:
-        if gateway.type == "local" and not gateway.certificate.exists():
+        if gateway.type == "local" and not os.path.exists(gateway.certificate):  # noqa: PTH110 - Path's raises if one may not look there
             steps.append("sudo tou-scheduler trust: look at the gateway's certificate, at home, and save it")
     steps.append("sudo tou-scheduler doctor: tries the way to the gateway, and the password")
     if not started:

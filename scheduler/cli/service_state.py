@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,7 +33,10 @@ def places_below(root: Path | None) -> Places:
 
 
 def status(*, json: JsonOption = False, root: RootOption = None) -> None:
-    """Show what systemd says of the service, and what the daemon does. Exits 0 if it runs and all is well, and 1 if not."""
+    """Show what systemd says of the service, and what the daemon does.
+
+    Exits 0 if it runs and all is well, and 1 if not, or if that may be seen with sudo only.
+    """
     from scheduler.app.command import CommandFailed
     from scheduler.app.manager import look
 
@@ -41,6 +46,8 @@ def status(*, json: JsonOption = False, root: RootOption = None) -> None:
     except CommandFailed as error:
         fail(str(error), Exit.NO)
     if json:
+        daemon = _daemon_document(places) if state.is_known else None
+        fine = _is_fine(state, daemon=daemon is not None and daemon["fine"])
         print_json(
             {
                 "schema": "tou-scheduler/service",
@@ -50,15 +57,17 @@ def status(*, json: JsonOption = False, root: RootOption = None) -> None:
                 "starts_at_boot": state.starts_at_boot,
                 "trouble": state.trouble,
                 "properties": dict(state.properties),
+                "daemon": daemon,
+                "fine": fine,
             }
         )
-        raise typer.Exit(Exit.FINE if state.is_active and state.trouble is None else Exit.NO)
+        raise typer.Exit(Exit.FINE if fine else Exit.NO)
     if not state.is_known:
         fail("there is no service here; `sudo tou-scheduler service install` sets it up", Exit.NO)
     for label, words in _told(state):
         print(f"{label:<9} {words}")
-    fine = _show_daemon(places)
-    raise typer.Exit(Exit.FINE if fine and state.is_active and state.trouble is None else Exit.NO)
+    fine = _is_fine(state, daemon=_show_daemon(places))
+    raise typer.Exit(Exit.FINE if fine else Exit.NO)
 
 
 def logs(context: typer.Context) -> None:
@@ -97,19 +106,46 @@ def _told(state: State) -> list[tuple[str, str]]:
     return told
 
 
-def _show_daemon(places: Places) -> bool:
-    """What the daemon itself says, as `status` prints it; whether all is well as far as one may see."""
-    from scheduler.cli.status import status as daemon_status
+def _is_fine(state: State, *, daemon: bool) -> bool:
+    """Whether all is well: systemd knows of no trouble, and the ``daemon`` says so of itself."""
+    return daemon and state.is_active and state.trouble is None
 
+
+def _show_daemon(places: Places) -> bool:
+    """Print what the daemon itself says, as `status` does; whether it says that all is well."""
     memory = places.memory[0]
     if not os.path.lexists(memory):
-        print("it has no memory yet: it was never started")
+        print("it has no memory: it was not started yet")
         return False
-    if not os.access(memory, os.R_OK | os.X_OK):
+    if not _may_enter(memory):
         say("what the daemon itself says may be seen with sudo only")
-        return True
+        return False
+    return _daemon(memory, json=False)
+
+
+def _daemon_document(places: Places) -> dict[str, Any] | None:
+    """What the daemon itself says, as `status --json` prints it; None if it may not be seen, or if it was not started yet."""
+    from json import loads
+
+    memory = places.memory[0]
+    if not _may_enter(memory):
+        return None
+    with redirect_stdout(io.StringIO()) as said:
+        _daemon(memory, json=True)
+    document: dict[str, Any] = loads(said.getvalue())
+    return document
+
+
+def _daemon(memory: Path, *, json: bool) -> bool:
+    """Print what `status` does; whether it ends with 0."""
+    from scheduler.cli.status import status as daemon_status
+
     try:
-        daemon_status(state=memory)
+        daemon_status(state=memory, json=json)
     except typer.Exit as ended:
         return ended.exit_code == Exit.FINE
     return True
+
+
+def _may_enter(memory: Path) -> bool:
+    return os.access(memory, os.R_OK | os.X_OK)

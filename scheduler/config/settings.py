@@ -83,12 +83,13 @@ def settle(
     Gives the values that won, the name of the variable or secret of each that is not the file's, and what is wrong.
 
     ``environ`` is the process's own unless given. ``secret_directories`` are $CREDENTIALS_DIRECTORY (systemd)
-    and /run/secrets (Docker) unless given; of several secrets the first is taken. Where nothing gives a password, and
+    and /run/secrets (Docker) unless given; of several secrets the first is taken, and systemd's counts only if there is
+    something in it. Where nothing gives a password, and
     ``configuration`` is the service's file, root has the service's, unless ``secret_directories`` are given.
     """
     environ = os.environ if environ is None else environ
     if secret_directories is None:
-        secret_directories = _secret_directories(environ)
+        secret_directories = [it for it in _secret_directories(environ) if not _stands_in(it, environ)]
     else:
         configuration = None
     known = {_variable(path): path for path in _PATHS}
@@ -127,6 +128,16 @@ def _secret_directories(environ: Mapping[str, str]) -> list[Path]:
     return [*([Path(credentials)] if credentials else []), _RUN_SECRETS]
 
 
+def _stands_in(directory: Path, environ: Mapping[str, str]) -> bool:
+    """Whether this is systemd's directory, and only the empty line is in it with which the unit stands in for no password."""
+    if directory != Path(environ.get("CREDENTIALS_DIRECTORY") or "/"):
+        return False
+    try:
+        return not _content(directory / SECRET_NAME).rstrip(b"\r\n")
+    except OSError:
+        return False
+
+
 def _variable(path: lines.KeyPath) -> str:
     return PREFIX + "__".join(map(str, path)).upper()
 
@@ -150,11 +161,16 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
+def _content(path: Path) -> bytes:
+    """The file's bytes, one more than a password may have at most."""
+    with open(path, "rb", opener=_open_without_waiting) as stream:
+        return stream.read(_LONGEST_SECRET_BYTES + 1)
+
+
 def _secret(path: Path) -> tuple[str | None, list[Problem]]:
     """What the secret file holds, without the line end that editors leave; None if there is no such file."""
     try:
-        with open(path, "rb", opener=_open_without_waiting) as stream:
-            content = stream.read(_LONGEST_SECRET_BYTES + 1)
+        content = _content(path)
     except (FileNotFoundError, NotADirectoryError):
         return None, []
     except OSError as error:

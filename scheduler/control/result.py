@@ -20,7 +20,8 @@ LATE_LOOK = timedelta(minutes=10)
 """A run that takes up an install whose time is over looks for so long what became of it, before it complains."""
 
 _START = (
-    "if the battery stands still, start it with `tou-scheduler sitemaster run` or in the gateway's own page"
+    "if the battery stands still, start it in the gateway's own page, or, while no daemon runs, start it with "
+    "`tou-scheduler sitemaster run`"
 )
 
 

@@ -268,6 +268,7 @@ def standstill() -> Standstill:
     """The error for a battery that somebody else stopped."""
     return Standstill(
         "the battery is stopped, and not by us: somebody may be working on it",
-        remedy="when the work is done, start it with `tou-scheduler sitemaster run` or in the gateway's own page; "
+        remedy="when the work is done, start it in the gateway's own page, or, while no daemon runs, start it with "
+        "`tou-scheduler sitemaster run`; "
         "switching then goes on by itself",
     )

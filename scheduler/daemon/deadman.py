@@ -18,12 +18,15 @@ LIMIT_S = 75.0
 
 LOOK_S = 10.0
 
+SPEAK_S = 2.0
+"""So long the last words may take."""
+
 HUNG = 70
 """The exit code of a process that hung: an internal error of software (sysexits.h)."""
 
 
 class DeadMan:
-    """A thread that ends the process ``limit_s`` seconds after the last `beat`. It begins with the first one.
+    """A thread that ends the process ``limit_s`` seconds after the last `beat`, from `begin` on.
 
     ``clock_s`` is a monotonic clock; ``say`` takes the sentence on where it hangs, ``end`` the exit code.
     """
@@ -42,7 +45,7 @@ class DeadMan:
         self._limit_s = limit_s
         self._look_s = look_s
         self._end = end
-        self._beat_s: float | None = None
+        self._beat_s = 0.0
         self._over = threading.Event()
         self._main: int | None = None
         self._work: Callable[[], list[Any]] = list
@@ -51,12 +54,15 @@ class DeadMan:
         """Name what runs on the event loop, so that it can be said where it waits. Called in the thread that runs it."""
         self._work = work
 
+    def begin(self, grace_s: float) -> None:
+        """Hold the handle from now on, in the thread of the event loop; the first beat may come ``grace_s`` later than others."""
+        self._beat_s = self._clock_s() + grace_s
+        self._main = threading.get_ident()
+        threading.Thread(target=self._hold, name="dead man", daemon=True).start()
+
     def beat(self) -> None:
         """A cycle was completed."""
         self._beat_s = self._clock_s()
-        if self._main is None:
-            self._main = threading.get_ident()
-            threading.Thread(target=self._hold, name="dead man", daemon=True).start()
 
     def release(self) -> None:
         """The work is over: let go of it."""
@@ -67,17 +73,24 @@ class DeadMan:
         while not self._over.wait(self._look_s):
             now_s = self._clock_s()
             if now_s - looked_s > 2 * self._look_s:
-                self._beat_s = (
-                    now_s  # all of the process stood still, by SIGSTOP or in a debugger: it begins anew
-                )
+                # All of the process stood still, by SIGSTOP or in a debugger: it begins anew.
+                self._beat_s = max(self._beat_s, now_s)
             looked_s = now_s
-            silent_s = now_s - (self._beat_s or now_s)
-            if silent_s > self._limit_s:
-                self._say(
-                    f"no cycle was completed for {silent_s:.0f} s: {self._where()}; this process ends itself"
-                )
-                self._end(HUNG)
+            if now_s - self._beat_s > self._limit_s:
+                self._give_up(now_s - self._beat_s)
                 return
+
+    def _give_up(self, silent_s: float) -> None:
+        """End, and say so before if that can be done: whoever hangs may hold what is needed to write a line."""
+        last_words = threading.Thread(target=self._speak, args=(silent_s,), name="last words", daemon=True)
+        try:
+            last_words.start()
+            last_words.join(SPEAK_S)
+        finally:
+            self._end(HUNG)
+
+    def _speak(self, silent_s: float) -> None:
+        self._say(f"no cycle was completed for {silent_s:.0f} s: {self._where()}; this process ends itself")
 
     def _where(self) -> str:
         """Where the event loop is, and where what runs on it waits; files and lines only, never a value."""

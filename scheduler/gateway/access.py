@@ -137,7 +137,10 @@ class Access:
         """
         credentials = self._credentials
         if credentials.password is None:
-            raise BadCredentials("there is no password to log in with", remedy="set TOU_GATEWAY__PASSWORD")
+            raise BadCredentials(
+                "there is no password to log in with",
+                remedy="set TOU_GATEWAY__PASSWORD; a service gets one by `sudo tou-scheduler service password`",
+            )
         self._hold(calls.LOGIN)
         self._silence.hold()
         self._budget.spend(self._now(), repair=repair)

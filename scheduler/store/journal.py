@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import stat
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -74,12 +75,30 @@ class Journal:
 
 def _make(path: Path) -> None:
     """Have the file, empty if it is new. SQLite itself gives the files that it puts beside it the same owner."""
+    _follow_nothing(path)
     with suppress(FileExistsError):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             durable.hand_over(descriptor, path.parent)
         finally:
             os.close(descriptor)
+
+
+def _follow_nothing(path: Path) -> None:
+    """StoreError if the journal, or what SQLite keeps beside it, is a name for another file: root would read or write that.
+
+    SQLite follows links, and the folder is the daemon's, whose user may have been made to put one there.
+    """
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        try:
+            kind = file.lstat().st_mode
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(kind):
+            raise StoreError(
+                f"{file} is no plain file but a link, a folder or the like, and cannot be used as a journal; move it away, "
+                "and the next start makes a new one"
+            )
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -111,6 +130,7 @@ def events(path: Path, *, last: int | None = None) -> list[dict[str, Any]]:
 
 def _newest(path: Path, query: str, last: int | None) -> list[dict[str, Any]]:
     try:
+        _follow_nothing(path)
         if not path.exists():
             return []
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:

@@ -84,7 +84,7 @@ class Lock:
 def holder(path: Path) -> int | None:
     """The process number of whoever holds the lock now, 0 if it cannot be read; None if nobody does. Changes nothing."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
