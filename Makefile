@@ -62,8 +62,9 @@ test-pythons:  ## the tests under each Python that we promise and this machine h
 	    $(MAKE) --no-print-directory test PYTHON=$$found VENV=build/python$$version || exit 1; \
 	done
 
-tools:  ## as root, on Debian: what the real proofs of test-slow boot and build with
-	apt-get install --yes --no-install-recommends debootstrap systemd-container buildah
+tools:  ## as root, on Debian: what the real proofs of test-slow boot, build and look with
+	apt-get update
+	apt-get install --yes --no-install-recommends debootstrap systemd-container buildah strace
 
 bench: $(VENV)/.runtime  ## the figures of the README, measured here
 	$(BIN)/python tests/benchmarks.py

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, timedelta
@@ -129,8 +129,8 @@ default: {{mode: self_consumption, reserve: 20}}
 """
 
 
-WRONG_LINE = 18
-"""The line of the mode in `plan`."""
+MODE_LINE = 19
+"""The line of the rule's mode in `plan`."""
 
 
 class Home:
@@ -187,14 +187,30 @@ class Home:
         self.gateway.suffer()
         self.machine.file(LOGINS).unlink(missing_ok=True)
         self.write(self.plan())
-        self.machine.do("systemctl", "reload-or-restart", UNIT)
+        undisturbed = self.is_fine and not self.restarts
+        self.machine.do("systemctl", "reload-or-restart" if undisturbed else "restart", UNIT)
         eventually(lambda: self.status.startswith("these_hours:") and "30 %" in self.status and self.is_fine)
         assert self.gateway.obeys("self_consumption", 30)
 
 
+class Place:
+    """Where a machine can be booted again and again: its tree, and the gateway beside it, which is always on."""
+
+    def __init__(self, tree: Path, beside: Gateway, shown: Mapping[Path, str]) -> None:
+        self._tree = tree
+        self._gateway = beside
+        self._shown = shown
+
+    @contextmanager
+    def boot(self) -> Iterator[Home]:
+        """The machine, from the end of its boot on, and off with the block."""
+        with booted(self._tree, shown=self._shown) as machine:
+            yield Home(machine, self._gateway)
+
+
 @contextmanager
-def home(folder: Path, suite: str = "bookworm") -> Iterator[Home]:
-    """A fresh machine of this suite of Debian with a clone of the repository to be had, and a gateway beside it.
+def place(folder: Path, suite: str = "bookworm") -> Iterator[Place]:
+    """A fresh machine of this suite of Debian with a clone of the repository to be had; ``folder`` is the gateway's.
 
     Nothing is installed in there but what Debian has; the wheels of the lock files lie at hand. SkipTest where the tree or the
     wheels cannot be made.
@@ -202,8 +218,7 @@ def home(folder: Path, suite: str = "bookworm") -> Iterator[Home]:
     wheels = debian.wheelhouse(debian.PYTHONS[suite])
     with gateway(folder) as beside, debian.overlay(debian.base(suite)) as tree:
         _publish(tree / ORIGIN.lstrip("/"))
-        with booted(tree, shown={wheels: WHEELS}) as machine:
-            yield Home(machine, beside)
+        yield Place(tree, beside, {wheels: WHEELS})
 
 
 def set_up(here: Home) -> None:

@@ -8,12 +8,12 @@ import shlex
 from typing import Any
 
 import pytest
-import yaml
+from docker_words import COMPOSE, order
 from processes import ROOT, command
+from readme import commands
 
 from scheduler.config.settings import SECRET_NAME
 
-COMPOSE = yaml.safe_load((ROOT / "deploy" / "docker" / "compose.yaml").read_text())
 SERVICE: dict[str, Any] = COMPOSE["services"]["tou-scheduler"]
 
 # A comment may stand in the middle of an instruction, which a backslash carries on to the next line.
@@ -155,3 +155,30 @@ def test_what_it_may_use_up_is_limited() -> None:
     assert SERVICE["pids_limit"] == 64
     assert SERVICE["restart"] == "unless-stopped"
     assert seconds(SERVICE["stop_grace_period"]) > 10
+
+
+def test_the_readme_says_what_docker_and_our_files_know() -> None:
+    """Each `docker` line of the README has a subcommand and options that there are, and our names of image and service."""
+    verbs = [order(line).verb for line in commands("Run in Docker") if line.startswith("docker")]
+
+    assert {"build", "run", "compose up", "compose run", "compose exec", "compose logs"} == set(verbs)
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("docker compose upp --detach", "compose upp"),
+        ("docker compose up --detatch", "--detatch"),
+        ("docker compose up tou-schedule", "tou-schedule"),
+        ("docker compose run --rm tou-schedule trust", "tou-schedule"),
+        ("docker compose exec", "None"),
+        ("docker run --rm another demo", "another"),
+        ("docker build --tag another .", "another"),
+        ("docker build --tag tou-scheduler", "None"),
+        ("docker", "docker"),
+    ],
+)
+def test_a_slip_in_a_docker_line_is_found(line: str, wrong: str) -> None:
+    """A word that is not Docker's, or not of our files, is named."""
+    with pytest.raises(ValueError, match=wrong):
+        order(line)

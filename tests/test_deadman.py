@@ -176,7 +176,8 @@ def test_the_heartbeat_tells_of_a_daemon_that_stands_still(tmp_path: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    shutil.which("strace") is None or os.geteuid() != 0, reason="strace holds the daemon, as root"
+    shutil.which("strace") is None or os.geteuid() != 0,
+    reason="strace cannot be found, or this is not root: sudo make tools, sudo make test-slow",
 )
 def test_a_real_daemon_that_hangs_ends_itself_and_the_next_one_goes_on(tmp_path: Path) -> None:
     """Held in a call of the system, the daemon says so and ends within 90 s; the probe fails then, and the next one is fine."""

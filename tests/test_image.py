@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
+from docker_words import SERVICE, Order, order
 from image import TOLD, Folders, Image, built, container, lacking
 from processes import PASSWORD, ROOT, site
+from readme import commands
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(lacking()), reason=lacking() or "it can be run")]
 
@@ -144,24 +150,64 @@ def test_the_first_start_writes_an_example_and_waits(image: Image, tmp_path: Pat
     assert code == 0
 
 
+def typed(lines: list[str], home: Path) -> tuple[Path, list[Order]]:
+    """Have bash run the lines that are not docker's, as a person types them in their clone.
+
+    Returned are the folder in which they end, where the orders of Compose belong, and all orders to docker.
+    """
+    script = [line for line in lines if not line.startswith("docker ")]
+    done = subprocess.run(
+        ["bash", "-euc", "\n".join([*script, "pwd"])],
+        cwd=ROOT,
+        env={**os.environ, "HOME": str(home)},
+        input=f"{PASSWORD}\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return Path(done.stdout.splitlines()[-1]), [order(line) for line in lines if line.startswith("docker ")]
+
+
+def mounted(folder: Path) -> Folders:
+    """The folders that the compose.yaml in there mounts, all of them made before, and of the image's user."""
+    compose = yaml.safe_load((folder / "compose.yaml").read_text())
+    sources = {it["target"]: folder / it["source"] for it in compose["services"][SERVICE]["volumes"]}
+    secret = folder / compose["secrets"]["gateway_password"]["file"]
+    assert [path for path in (*sources.values(), secret) if not path.exists()] == []
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    # The person is user 1000; whoever runs this test is not.
+    made = Folders.made(folder)
+    assert made.volumes == {**sources, "/run/secrets": secret.parent}
+    return made
+
+
 def test_the_way_from_empty_folders_to_a_switch(image: Image, tmp_path: Path) -> None:
-    """Start, put the gateway's address into the example, trust it: the daemon that waited takes it up and switches."""
+    """Each line of the README, or what runs in its stead: the daemon waits, is given an address, trusts, and switches."""
     (tmp_path / "gateway").mkdir()
+    folder, (build, demo, up, trust, *looks) = typed(commands("Run in Docker"), tmp_path)
     with site(tmp_path / "gateway") as here:
-        folders = Folders.made(tmp_path, password=PASSWORD)
-        with container(image, folders) as it:
+        folders = mounted(folder)
+        shown = image.run(*image.config["Entrypoint"], *demo.words, volumes={})
+        with container(image, folders, *up.words) as it:
             it.told("no plan is in force")
             file = folders.config / "tou.yaml"
             file.write_text(file.read_text().replace("host: powerwall ", f"host: 127.0.0.1:{here.port} "))
-            trusted = it.run("tou-scheduler", "trust", "--yes")
+            # Here is no terminal to answer at.
+            with container(image, folders, *trust.words, "--yes") as once:
+                trusted = once.ended(), once.said
             it.told("fine: ")
-            doctor = it.run("tou-scheduler", "doctor")
+            looked = [it.run(*look.words) for look in looks if look.verb == "compose exec"]
             history = it.run("tou-scheduler", "history", "--json")
+            logs = it.said
 
-    assert trusted.returncode == 0, trusted.stderr
+    verbs = [it.verb for it in (build, demo, up, trust, *looks)]
+    assert verbs == ["build", "run", "compose up", "compose run", *["compose exec"] * 2, "compose logs"]
+    assert (shown.returncode, "The day went as planned" in shown.stdout) == (0, True), shown.stderr
+    assert trusted[0] == 0, trusted[1]
     assert (folders.config / "powerwall.pem").stat().st_uid == 1000
-    assert doctor.returncode == 0, doctor.stdout
+    assert [look.returncode for look in looked] == [0, 0], looked
     assert json.loads(history.stdout)[-1]["verdict"] == "verified"
+    assert '"verdict": "verified"' in logs
 
 
 def test_a_configuration_that_may_not_be_written_is_no_reason_to_end(image: Image, tmp_path: Path) -> None:

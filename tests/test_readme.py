@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 from processes import ROOT, command, environment
+from readme import README, blocks, commands, sections
 
-README = (ROOT / "README.md").read_text()
 SECTIONS_ELSEWHERE = {
-    "Install on a Pi": "test_a_new_users_walk_ends_with_a_verified_switch",
-    "Run in Docker": "test_the_way_from_empty_folders_to_a_switch",
+    "Install on a Pi": ("test_boot.py", "test_a_new_users_walk_ends_with_a_verified_switch"),
+    "Run in Docker": ("test_image.py", "test_the_way_from_empty_folders_to_a_switch"),
 }
-"""Sections whose commands want root and a machine or an image of their own; and the test that runs them there."""
+"""Sections whose commands want root and a machine or an image of their own; the file and the test that runs their lines."""
 
-
-def sections() -> dict[str, str]:
-    """The text of each section of the README, by its title."""
-    return {
-        it.partition("\n")[0]: it.partition("\n")[2]
-        for it in re.split(r"^## ", README, flags=re.MULTILINE)[1:]
-    }
-
-
-BLOCKS = [
-    textwrap.dedent(block)
-    for title, text in sections().items()
-    if title not in SECTIONS_ELSEWHERE
-    for block in re.findall(r"^ *```sh\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
-]
+BLOCKS = [block for title in sections() if title not in SECTIONS_ELSEWHERE for block in blocks(title)]
 
 ELSEWHERE = {
     '.venv/bin/tou-scheduler demo --scenario "ignores writes" || echo "the demo says so, and exits with $?"': (
@@ -66,14 +52,19 @@ def test_every_make_verb_of_the_readme_exists() -> None:
 
 
 def test_commands_run_elsewhere_are_really_run_there() -> None:
-    """What this file leaves to another test is in the README, and that test exists."""
+    """What this file leaves to another test is in the README, and that test exists; one of a section reads its lines there."""
     tests = "".join(file.read_text() for file in (ROOT / "tests").glob("test_*.py"))
     for line, test in ELSEWHERE.items():
         assert line in README
         assert f"def {test}(" in tests
-    for title, test in SECTIONS_ELSEWHERE.items():
-        assert "```sh" in sections()[title]
-        assert f"def {test}(" in tests
+    for title, (file, test) in SECTIONS_ELSEWHERE.items():
+        its = next(
+            it
+            for it in ast.parse((ROOT / "tests" / file).read_text()).body
+            if isinstance(it, ast.FunctionDef) and it.name == test
+        )
+        assert commands(title)
+        assert f"commands('{title}')" in ast.unparse(its)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the README's session uses curl")

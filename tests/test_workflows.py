@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -25,6 +26,9 @@ WRITES = {
     ("release.yaml", "announce"): {"contents"},
 }
 """Which job may write what, and no other may write anything."""
+
+BASE_PYTHON = re.findall(r"^ARG PYTHON=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[0]
+"""The Python of the image's base."""
 
 PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 OURS = re.compile(r"uses: \$/\.github/workflows/[\w-]+\.yaml")
@@ -206,3 +210,48 @@ def test_what_is_published_was_attested_first() -> None:
     ]
     assert [it["subject-path"] for it in signed] == ["dist/*", "dist/*"]
     assert signed[1]["sbom-path"] == "sbom.json"
+
+
+@pytest.mark.parametrize(
+    ("answer", "image"),
+    [
+        (f"sha256:{'0f' * 32}", f"python:{BASE_PYTHON}-slim@sha256:{'0f' * 32}"),
+        ("<no value>", None),
+        ("", None),
+    ],
+)
+def test_a_release_is_built_on_a_base_with_a_digest(answer: str, image: str | None, tmp_path: Path) -> None:
+    """What the registry says the Dockerfile's base is goes to the build with its digest; without one the job ends."""
+    steps = jobs(FILES[1])["push"]["steps"]
+    (step,) = (it for it in steps if it.get("id") == "base")
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\n[ \"$5\" = {{{{.Manifest.Digest}}}} ] && echo '{answer}'\n")
+    docker.chmod(0o755)
+    output = tmp_path / "output"
+    output.touch()
+    done = subprocess.run(
+        ["bash", "-e", "-c", step["run"]],
+        cwd=ROOT,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "GITHUB_OUTPUT": str(output)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    pushed = next(it for it in steps if it.get("id") == "image")
+
+    assert (done.returncode == 0) == (image is not None), done.stderr
+    assert output.read_text() == (f"image={image}\n" if image else "")
+    assert "BASE=${{ steps.base.outputs.image }}" in pushed["with"]["build-args"].splitlines()
+    assert steps.index(step) < steps.index(pushed)
+
+
+def test_a_release_holds_our_own_files_only() -> None:
+    """Each file that is taken from the run is named: other steps leave records of theirs beside ours."""
+    taken = [
+        step.get("with", {}).get("name")
+        for job in jobs(FILES[2]).values()
+        for step in job.get("steps", [])
+        if step.get("uses", "").startswith("actions/download-artifact@")
+    ]
+
+    assert sorted(taken) == ["dist", "dist", "dist", "sbom", "sbom"]
