@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class Gateway:
     def suffer(self, *scenarios: str) -> None:
         """Have these sentences come true of it, after everything that went wrong before."""
         for sentence in ("behaves again", *scenarios):
-            self.ask(lambda device, sentence=sentence: apply_scenario(device, sentence))
+            self.ask(partial(apply_scenario, sentence=sentence))
 
     @property
     def obeyed(self) -> Obeyed:

@@ -133,7 +133,9 @@ def _download(python: str, folder: Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise unittest.SkipTest(f"pip could not fetch the locked wheels for Python {python}: {_last(done.stderr)}")
+        raise unittest.SkipTest(
+            f"pip could not fetch the locked wheels for Python {python}: {_last(done.stderr)}"
+        )
     # Who installs from here need not be root.
     folder.chmod(0o755)
 
@@ -184,7 +186,9 @@ def _reach(address: str) -> None:
         with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - it comes from apt's configuration
             answer.read(1)
     except (urllib.error.URLError, OSError, ValueError) as error:
-        raise unittest.SkipTest(f"no Debian tree is kept here yet, and apt's mirror does not have it: {error}")
+        raise unittest.SkipTest(
+            f"no Debian tree is kept here yet, and apt's mirror does not have it: {error}"
+        ) from None
 
 
 def _may_mount() -> bool:
