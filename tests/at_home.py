@@ -234,10 +234,15 @@ def set_up(here: Home) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footprint:
-    """What the service costs: ready after its start in s, memory in MB, processor in percent, wake-ups in a minute."""
+    """What the service costs: ready after its start in s, memory in MB, processor in percent, wake-ups in a minute.
+
+    ``memory_mb`` counts the libraries that it shares with others; ``group_mb`` is what systemd accounts to it, None where the
+    kernel does not tell it.
+    """
 
     ready_s: float
     memory_mb: float
+    group_mb: float | None
     processor_percent: float
     wake_ups: float
 
@@ -247,7 +252,7 @@ def footprint(here: Home, idle_s: float = 60.0) -> Footprint:
 
     The processor's time is that of its control group, so that systemd's own work for it counts too.
     """
-    from benchmarks import MINUTE_S, SETTLED_S, memory_mb, wait, wake_ups
+    from benchmarks import MEGA, MINUTE_S, SETTLED_S, memory_mb, wait, wake_ups
 
     here.machine.do("systemctl", "restart", UNIT)
     times = here.machine.show(UNIT, "InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic")
@@ -256,9 +261,11 @@ def footprint(here: Home, idle_s: float = 60.0) -> Footprint:
     wait(SETTLED_S)
     spent_s, woken = _processor_s(here), wake_ups(process)
     wait(idle_s)
+    accounted = here.machine.show(UNIT, "MemoryCurrent")["MemoryCurrent"]
     return Footprint(
         ready_s=(max(started_us, ready_us) - min(started_us, ready_us)) / 1e6,
         memory_mb=memory_mb(process),
+        group_mb=int(accounted) / MEGA if accounted.isdecimal() else None,
         processor_percent=100 * (_processor_s(here) - spent_s) / idle_s,
         wake_ups=(wake_ups(process) - woken) * MINUTE_S / idle_s,
     )

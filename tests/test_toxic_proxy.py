@@ -291,7 +291,7 @@ async def test_a_call_of_the_client_ends_within_its_deadline(
     tmp_path: Path, worsen: Callable[[ToxicProxy], None], *, warm: bool
 ) -> None:
     """Whatever the way does to a call, before or after the handshake, it ends as a passing trouble, and in time."""
-    async with gateway_behind_proxy(tmp_path, deadline_s=0.4) as (gateway, device, proxy):
+    async with gateway_behind_proxy(tmp_path, deadline_s=1.0) as (gateway, device, proxy):
         if warm:
             await gateway.identify()
         worsen(proxy)
