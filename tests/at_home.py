@@ -38,7 +38,7 @@ ORIGIN = "/srv/tou-scheduler.git"
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS}
 """The one thing that is otherwise than at a person's home: packages come from a folder."""
 
-TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "unshare", "git")
+TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "unshare", "setpriv", "git")
 
 
 class Gateway:

@@ -179,8 +179,9 @@ def booted(tree: Path, *, shown: Mapping[Path, str] | None = None) -> Iterator[M
     binds = [f"--bind-ro={here}:{there}" for here, there in (shown or {}).items()]
     console = tree.parent / f"{name}.console"
     with _group(name) as group, console.open("wb") as output:
-        # In a control group of its own: two of these at a time would meet in the same one.
-        inside = ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', group]
+        # In a control group of its own: two of these at a time would meet in the same one. And powered off by SIGTERM if we are
+        # killed and cannot do it.
+        inside = ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec setpriv --pdeathsig=TERM "$@"', group]
         container = subprocess.Popen(
             [*inside, "systemd-nspawn", f"--directory={tree}", f"--machine={name}", *NSPAWN, *binds],
             # On a host with both kinds of control groups it would take the older kind, which systemd leaves behind.

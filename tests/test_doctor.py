@@ -161,7 +161,8 @@ async def test_a_login_that_opens_nothing_is_a_failure(tmp_path: Path, status: i
 async def test_the_gateway_that_does_not_start_its_wizard_gets_a_remedy(tmp_path: Path) -> None:
     """It is not tried again here, and the line does not say so; it names the setting that insists."""
     async with bench(tmp_path) as it:
-        it.device.obey(mode="backup", reserve_raw_percent=100.0)  # it charges, whatever the sun does at this hour
+        # It charges, whatever the sun does at this hour.
+        it.device.obey(mode="backup", reserve_raw_percent=100.0)
         apply_scenario(it.device, "refuses the wizard")
         login = (await it.examine())["login"]
 
