@@ -64,7 +64,7 @@ def stamp(file: Path) -> tuple[int, int]:
 def _watching_all(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractAsyncContextManager[Watched]]:
     @asynccontextmanager
     async def watching(
-        files: Callable[[], list[Path]], in_force: Contents | None = None
+        files: Callable[[], list[Path]], tried: Callable[[], Contents] | None = None
     ) -> AsyncIterator[Watched]:
         watched = Watched()
         look = digest
@@ -74,7 +74,7 @@ def _watching_all(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractAsyn
             return look(file)
 
         monkeypatch.setattr(reload, "digest", noted)
-        task = asyncio.create_task(watch(files, watched.changed, in_force=in_force, look_s=LOOK_S))
+        task = asyncio.create_task(watch(files, watched.changed, tried=tried, look_s=LOOK_S))
         try:
             await watched.looks(1)
             yield watched
@@ -87,7 +87,7 @@ def _watching_all(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractAsyn
 
 @pytest.fixture(name="watching")
 def _watching(watching_all: Callable[..., AbstractAsyncContextManager[Watched]]) -> Watching:
-    return lambda path, in_force=None: watching_all(lambda: [path], in_force)
+    return lambda path, tried=None: watching_all(lambda: [path], tried)
 
 
 @pytest.fixture(name="file")
@@ -215,8 +215,26 @@ async def test_an_edit_between_loading_and_the_first_look_counts(file: Path, wat
     loaded = contents([file])
     write(file, "two")
 
-    async with watching(file, in_force=loaded) as watched:
+    async with watching(file, tried=lambda: loaded) as watched:
         await watched.looks(5)
+
+    assert watched.calls == 1
+
+
+async def test_an_edit_that_is_taken_back_counts_when_the_edit_was_loaded(
+    file: Path, watching: Watching
+) -> None:
+    """Contents that somebody had loaded between two looks are what the next look compares with."""
+    loaded = contents([file])
+    async with watching(file, tried=lambda: loaded) as watched:
+        write(file, "two")
+        loaded = contents([file])
+        write(file, "one")
+        await watched.looks(10)
+        assert watched.calls == 1
+
+        loaded = contents([file])
+        await watched.looks(10)
 
     assert watched.calls == 1
 

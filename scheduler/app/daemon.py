@@ -72,7 +72,7 @@ class Daemon:
         self._reloads: set[asyncio.Task[None]] = set()
         self._pulse = pulse
         self._problem = problem
-        self._in_force = seen or {**contents(self._files()), configuration.path: configuration.digest}
+        self._tried = seen or {**contents(self._files()), configuration.path: configuration.digest}
         self._early_reload = False
         self.stop = stop or asyncio.Event()
 
@@ -120,7 +120,7 @@ class Daemon:
                     self._reject(self._problem, loop, memory)
                 if self._early_reload:
                     self.reload()
-                watching = watch(self._files, self.reload, in_force=self._in_force)
+                watching = watch(self._files, self.reload, tried=lambda: self._tried)
                 async with beside(watching), beside(self._say_end()):
                     left = await loop.run(self.stop)
                 for task in self._reloads:
@@ -190,7 +190,7 @@ class Daemon:
     async def _reload(self, loop: Loop, memory: Memory) -> None:
         async with self._one_reload, self._told():
             try:
-                fresh = self._named = load(self._configuration.path)
+                fresh = self._load()
                 if self._plug is identity_of and fresh.gateway.type != self._configuration.gateway.type:
                     raise Refused(
                         "gateway.type changed", remedy="that takes a restart: each kind has its own memory"
@@ -205,6 +205,16 @@ class Daemon:
                 self._reject(str(error), loop, memory)
             else:
                 self._adopt(fresh, plug, gateway, loop, memory)
+
+    def _load(self) -> Configuration:
+        """The file as it is now, noting what was tried: the watch tells the next edit from it, also one that is taken back."""
+        before = self._tried = contents(self._files())
+        fresh = self._named = load(self._configuration.path)
+        # As they were before they were read, so that an edit in between counts. A certificate that only this file names is
+        # read later.
+        now = contents(self._files()).items()
+        self._tried = {path: before.get(path, found) for path, found in now} | {fresh.path: fresh.digest}
+        return fresh
 
     @asynccontextmanager
     async def _told(self) -> AsyncIterator[None]:

@@ -118,7 +118,7 @@ class Standby:
             )
             report = StatusFile(memory.write_status, lambda: UTC).report
             started = self._clock.now()
-            async with beside(watch(lambda: files, self._again.set, in_force=seen)):
+            async with beside(watch(lambda: files, self._again.set, tried=lambda: seen)):
                 while not (self._stop.is_set() or self._again.is_set()):
                     status = _without_plan(self._clock.now(), started, problem)
                     report(status)

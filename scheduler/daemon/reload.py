@@ -51,20 +51,23 @@ async def watch(
     files: Callable[[], Iterable[Path]],
     changed: Callable[[], None],
     *,
-    in_force: Contents | None = None,
+    tried: Callable[[], Contents] | None = None,
     look_s: float = LOOK_S,
 ) -> None:
     """Call ``changed`` each time the files have new contents that stay the same for two looks. Runs until cancelled.
 
     ``files`` is asked at each look, and other files than before are a change, too: they may have been edited since they
-    were loaded. ``in_force`` are the contents that were loaded, so that an edit made before the first look counts; without
-    it the first look does. A file that went away is a new content: the person is told.
+    were loaded. ``tried`` are the contents that were loaded last, or refused, and is asked at each look as well: somebody
+    may have had them loaded meanwhile, and then it is an edit to put back what was there before. Without it the first look
+    counts as loaded. A file that went away is a new content: the person is told.
     """
     last = contents(files())
-    settled = last if in_force is None else in_force
+    settled = known = last if tried is None else tried()
     while True:
         await asyncio.sleep(look_s)
         seen = contents(files())
+        if tried is not None and (now := tried()) != known:
+            settled = known = now
         if seen == last and seen != settled:
             settled = seen
             changed()
