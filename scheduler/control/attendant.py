@@ -13,6 +13,7 @@ from scheduler.control.act import Act
 from scheduler.control.agenda import Agenda, Policy
 from scheduler.control.diary import Diary
 from scheduler.control.errands import Errands
+from scheduler.control.failures import Failures
 from scheduler.control.install import AHEAD, Standing
 from scheduler.control.lack import Lack
 from scheduler.control.pacing import LONGEST_PAUSE_S, STEADY
@@ -22,19 +23,16 @@ from scheduler.control.repair import Repair
 from scheduler.control.restart import Restarts
 from scheduler.control.session import Session, standstill
 from scheduler.control.state import State
-from scheduler.control.trouble import trouble_of
 from scheduler.control.watch import GridWatch
 from scheduler.model.errors import (
     BadCredentials,
     GatewayError,
-    IdentityChanged,
     NotCapable,
     NotOffered,
     Standstill,
     Throttled,
     Transient,
 )
-from scheduler.model.events import GatewayBack
 from scheduler.model.evidence import Verdict
 from scheduler.model.reading import Live
 from scheduler.model.setpoint import Setpoint
@@ -75,6 +73,7 @@ class Attendant:
         self._proof = Proof(gateway, session, clock, tell)
         self._lack = Lack(self.state, gateway, session, clock)
         self._grid = GridWatch(gateway, clock, tell)
+        self._failures = Failures(self.state, gateway, clock, marks=marks, tell=tell, jitter=self._jitter)
         self._act = Act(
             self.state, gateway, session, clock, marks=marks, tell=tell, proof=self._proof, lack=self._lack
         )
@@ -118,7 +117,7 @@ class Attendant:
 
     async def attend(self, agenda: Agenda, now: datetime) -> None:
         """Do what is due ``now``. Failures of the gateway end in ``state``, never in an exception."""
-        self._aim(agenda, now)
+        self.state.follow(agenda, now)
         self._errands.settle(agenda.fine, self.state)
         self.state.installing_since = self._errands.installing_since(now)
         if self.state.installing_since is None or await self._is_back(agenda, now):
@@ -133,7 +132,7 @@ class Attendant:
         try:
             back = await self._errands.await_return(self._standing(agenda, now))
         except GatewayError as failure:
-            self._failed(failure)
+            self._failures.note(failure)
             return False
         if back:
             self._note_identity()
@@ -143,7 +142,7 @@ class Attendant:
     async def _attend(self, agenda: Agenda, now: datetime) -> None:
         if self.state.record is None and self.state.pacing.latch is not None:
             self._act.refuse(self.state.pacing.latch, agenda.coarse.at(now))
-        pause_s = self._pause_s()
+        pause_s = self._failures.pause_s()
         if pause_s > LONGEST_PAUSE_S:
             await self._repair.attend()
         if pause_s > 0:
@@ -151,19 +150,19 @@ class Attendant:
         try:
             await self._do(agenda, now)
         except Throttled as failure:
-            self._failed(failure)
+            self._failures.note(failure)
             await self._repair.attend()  # and nothing else is asked now
             return
         except BadCredentials as failure:
-            self._failed(failure)  # another login would only be refused once more
+            self._failures.note(failure)  # another login would only be refused once more
             return
         except GatewayError as failure:
-            self._failed(failure)
+            self._failures.note(failure)
             if isinstance(failure, NotCapable | Standstill):  # it answers, and may have been gone before
                 with contextlib.suppress(GatewayError):
                     await self._restarts.settle(agenda)
         else:
-            self._recovered()
+            self._failures.over()
         if self._errands.installing_since(now) is None:  # else what it was told is to be done in peace
             await self._leave_running()
 
@@ -171,15 +170,7 @@ class Attendant:
         """Any call may have logged in, and so stopped the battery."""
         error = await self._session.release()
         if error is not None:
-            self._failed(error)
-
-    def _pause_s(self) -> float:
-        """How long nothing is to be asked: our own pause, or a silence that whatever process of ours was asked for."""
-        left_s = self.state.pacing.resume_s - self._clock.monotonic()
-        silence_s = self._gateway.silence_s if left_s <= 0 else 0.0
-        if silence_s > 0:
-            self._failed(Throttled("the gateway wants fewer requests (429)", silence_s=silence_s))
-        return max(left_s, silence_s)
+            self._failures.note(error)
 
     async def _do(self, agenda: Agenda, now: datetime) -> None:
         state = self.state
@@ -195,7 +186,7 @@ class Attendant:
         if segment.conditional and (looking or state.record is None):
             live = await self._read_live()
             state.held = segment.holding(live, state.held)
-            self._aim(agenda, now)
+            self.state.follow(agenda, now)
         # A new target is not looked at first: its switch reads the gateway anyway.
         actual = await self._look(agenda.policy) if looking and state.record is not None else None
         record = state.record
@@ -225,20 +216,6 @@ class Attendant:
             refusal=None if latch is None else str(latch),
             zone=agenda.policy.schedule.zone,
         )
-
-    def _aim(self, agenda: Agenda, now: datetime) -> None:
-        """Find out what is desired now; a boundary, or another answer to an ``if``, makes a new target."""
-        state = self.state
-        segment = agenda.coarse.at(now)
-        spoken = segment.spoken(state.live, state.held)
-        if state.seen is None or segment.start > state.seen:
-            state.held &= agenda.conditions_before(segment)
-            state.aim(spoken.setpoint, agenda.boundary(now) or now)
-            state.pacing = state.pacing.at_boundary()
-        elif spoken.setpoint != state.desired:
-            state.aim(spoken.setpoint, state.boundary if state.record is None else now)
-        state.rules = tuple(claim.name for claim, _ in spoken.claims)
-        state.seen = now
 
     async def _read_live(self) -> Live:
         self.state.live = await self._session.observe(self._gateway.live)
@@ -275,26 +252,3 @@ class Attendant:
         if before.firmware != after.firmware or self.state.verdict is not Verdict.DRIFTED:
             self.state.record = None  # a restart does not undo what a person set
         self.state.pacing = self.state.pacing.unlatched()
-
-    def _failed(self, error: GatewayError) -> None:
-        """Pause as the error asks for, and say it once, and again when somebody else must act than before."""
-        state = self.state
-        now_s = self._clock.monotonic()
-        # What a role may not do hides the failures of calls, but not that another gateway answers.
-        other = isinstance(error, IdentityChanged)
-        before, state.trouble = state.trouble, trouble_of((None if other else state.pacing.latch) or error)
-        state.pacing = state.pacing.after(error, now_s, self._jitter())
-        if MAY_HAVE_STOPPED in self._marks and not isinstance(error, Throttled | BadCredentials | NotCapable):
-            state.pacing = state.pacing.hurried(now_s + LONGEST_PAUSE_S)
-        state.verify_s = now_s  # look before anything else when the pause is over
-        if before is None or before.kind is not state.trouble.kind or (other and before != state.trouble):
-            self._tell(state.trouble.event(self._clock.now()))
-
-    def _recovered(self) -> None:
-        """Note that a whole cycle went well; what was refused for good still is."""
-        state = self.state
-        before = state.trouble
-        state.pacing = state.pacing.recovered()
-        state.trouble = None if state.pacing.latch is None else trouble_of(state.pacing.latch)
-        if before is not None and state.trouble is None:
-            self._tell(GatewayBack(at=self._clock.now(), message="the gateway answers as it should again"))

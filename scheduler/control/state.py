@@ -55,6 +55,19 @@ class State:
         """Take up a new target: nothing is proven of it yet."""
         self.desired, self.boundary, self.record, self.alert = desired, boundary, None, None
 
+    def follow(self, agenda: Agenda, now: datetime) -> None:
+        """Find out what is desired now; a boundary, or another answer to an ``if``, makes a new target."""
+        segment = agenda.coarse.at(now)
+        spoken = segment.spoken(self.live, self.held)
+        if self.seen is None or segment.start > self.seen:
+            self.held &= agenda.conditions_before(segment)
+            self.aim(spoken.setpoint, agenda.boundary(now) or now)
+            self.pacing = self.pacing.at_boundary()
+        elif spoken.setpoint != self.desired:
+            self.aim(spoken.setpoint, self.boundary if self.record is None else now)
+        self.rules = tuple(claim.name for claim, _ in spoken.claims)
+        self.seen = now
+
     def found(self, actual: Setpoint | None, at: datetime) -> None:
         """Note a reading of the gateway."""
         if actual is not None:

@@ -1,0 +1,67 @@
+"""What follows from a failure of the gateway: a pause as it asks for, one sentence for a person, and a look before all else.
+
+How long a pause is, is `pacing`'s, who must act `trouble`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scheduler.control.pacing import LONGEST_PAUSE_S
+from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Tell
+from scheduler.control.state import State
+from scheduler.control.trouble import trouble_of
+from scheduler.model.errors import BadCredentials, GatewayError, IdentityChanged, NotCapable, Throttled
+from scheduler.model.events import GatewayBack
+
+
+class Failures:
+    """Notes in ``state`` what goes wrong at the gateway, and that it is over. ``jitter`` is in [0, 1)."""
+
+    def __init__(
+        self,
+        state: State,
+        gateway: Gateway,
+        clock: Clock,
+        *,
+        marks: Marks,
+        tell: Tell,
+        jitter: Callable[[], float],
+    ) -> None:
+        self._state = state
+        self._gateway = gateway
+        self._clock = clock
+        self._marks = marks
+        self._tell = tell
+        self._jitter = jitter
+
+    def pause_s(self) -> float:
+        """How long nothing is to be asked: our own pause, or a silence that whatever process of ours was asked for."""
+        left_s = self._state.pacing.resume_s - self._clock.monotonic()
+        silence_s = self._gateway.silence_s if left_s <= 0 else 0.0
+        if silence_s > 0:
+            self.note(Throttled("the gateway wants fewer requests (429)", silence_s=silence_s))
+        return max(left_s, silence_s)
+
+    def note(self, error: GatewayError) -> None:
+        """Pause as the error asks for, and say it once, and again when somebody else must act than before."""
+        state = self._state
+        now_s = self._clock.monotonic()
+        # What a role may not do hides the failures of calls, but not that another gateway answers.
+        other = isinstance(error, IdentityChanged)
+        before, state.trouble = state.trouble, trouble_of((None if other else state.pacing.latch) or error)
+        state.pacing = state.pacing.after(error, now_s, self._jitter())
+        if MAY_HAVE_STOPPED in self._marks and not isinstance(error, Throttled | BadCredentials | NotCapable):
+            state.pacing = state.pacing.hurried(now_s + LONGEST_PAUSE_S)
+        state.verify_s = now_s  # look before anything else when the pause is over
+        if before is None or before.kind is not state.trouble.kind or (other and before != state.trouble):
+            self._tell(state.trouble.event(self._clock.now()))
+
+    def over(self) -> None:
+        """Note that a whole cycle went well; what was refused for good still is."""
+        state = self._state
+        before = state.trouble
+        state.pacing = state.pacing.recovered()
+        state.trouble = None if state.pacing.latch is None else trouble_of(state.pacing.latch)
+        if before is not None and state.trouble is None:
+            self._tell(GatewayBack(at=self._clock.now(), message="the gateway answers as it should again"))
