@@ -11,7 +11,7 @@ BINDIR := /usr/local/bin
 LOCK   := $(BIN)/pip-compile --quiet --generate-hashes --no-header --strip-extras \
           --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: help demo install uninstall check test test-slow test-pythons bench lock package wheels sbom tools clean
+.PHONY: help demo install uninstall check test test-slow test-pythons mutants promises bench lock package wheels sbom tools clean
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -45,11 +45,16 @@ check: $(VENV)/.dev  ## style, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Twice as many workers as the two processors that this is measured on: many tests wait for a process, or for its next look.
+# They start the program some hundreds of times: whoever has Python keep no compiled files would compile it each time.
 test: $(VENV)/.dev  ## the tests
-	$(BIN)/pytest -n 2
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n 4
+
+# Longer than that, and something hangs.
+SLOW_LIMIT ?= 90m
 
 test-slow: $(VENV)/.dev  ## the long searches and the real proofs, which take minutes; some need root and `make tools`
-	$(BIN)/pytest -n 2 --dist loadfile -m slow -rs $(if $(SLOW_REPORT),--junitxml=$(SLOW_REPORT))
+	timeout --kill-after=60 $(SLOW_LIMIT) $(BIN)/pytest -n 2 --dist loadfile -m slow -rs $(if $(SLOW_REPORT),--junitxml=$(SLOW_REPORT))
 
 # pyenv answers to python3.12 even where it has none in use; its own folders say what there is.
 test-pythons:  ## the tests under each Python that we promise and this machine has
@@ -61,6 +66,12 @@ test-pythons:  ## the tests under each Python that we promise and this machine h
 	    echo "Python $$version: $$found"; \
 	    $(MAKE) --no-print-directory test PYTHON=$$found VENV=build/python$$version || exit 1; \
 	done
+
+mutants: $(VENV)/.dev  ## plant each bug of tests/mutants in a copy, and see that the tests notice it
+	$(BIN)/python tests/mutants.py
+
+promises: $(VENV)/.dev  ## write anew which test holds which promise, into tests/promises.md
+	$(BIN)/python tests/promises.py
 
 tools:  ## as root, on Debian: what the real proofs of test-slow boot, build and look with
 	apt-get update

@@ -6,27 +6,21 @@ read and trouble made at any instant.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import subprocess
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import debian
-from machine import PATIENCE_S, Machine, booted, eventually
+from beside import Gateway, gateway
+from machine import Machine, booted, eventually
 
 from scheduler.daemon.clock import SystemClock
-from scheduler.simulator.device import SimulatedGateway
-from scheduler.simulator.house import Obeyed, raw_percent
-from scheduler.simulator.scenario import apply_scenario
-from scheduler.simulator.server import Served, serving
 
 UNIT = "tou-scheduler.service"
 CONFIGURATION = "/etc/tou-scheduler/tou.yaml"
@@ -39,67 +33,6 @@ OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS}
 """The one thing that is otherwise than at a person's home: packages come from a folder."""
 
 TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "unshare", "setpriv", "git")
-
-
-class Gateway:
-    """A simulated gateway that answers on a port of this machine, in a thread of its own."""
-
-    def __init__(self, device: SimulatedGateway, served: Served, loop: asyncio.AbstractEventLoop) -> None:
-        self._device = device
-        self._loop = loop
-        self.host = f"{served.host}:{served.port}"
-
-    def ask(self, question: Callable[[SimulatedGateway], Any]) -> Any:
-        """What the question comes to, asked in the thread of the gateway."""
-
-        async def answer() -> Any:
-            return question(self._device)
-
-        return asyncio.run_coroutine_threadsafe(answer(), self._loop).result(PATIENCE_S)
-
-    def suffer(self, *scenarios: str) -> None:
-        """Have these sentences come true of it, after everything that went wrong before."""
-        for sentence in ("behaves again", *scenarios):
-            self.ask(partial(apply_scenario, sentence=sentence))
-
-    @property
-    def obeyed(self) -> Obeyed:
-        """What its battery goes by: the last entry of its own record."""
-        entry: Obeyed = self.ask(lambda device: (device.now(), device.history[-1][1])[1])
-        return entry
-
-    def obeys(self, mode: str, reserve_percent: float) -> bool:
-        """Whether its battery is in service, and goes by this mode and reserve (as the app shows it)."""
-        it = self.obeyed
-        near = abs(it.reserve_raw_percent - raw_percent(reserve_percent)) < 1
-        return it.running and it.mode == mode and near
-
-
-@contextmanager
-def gateway(folder: Path, firmware: str = "1.45.2") -> Iterator[Gateway]:
-    """A simulated gateway that answers for as long as the block lasts; ``folder`` keeps its certificate."""
-    from scheduler.simulator.personality import personality
-
-    device = SimulatedGateway(now=SystemClock().now, personality=personality(firmware))
-    ready = threading.Event()
-    made: list[tuple[Gateway, Callable[[], object]]] = []
-
-    async def serve() -> None:
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        async with serving(device, directory=folder) as served:
-            made.append((Gateway(device, served, loop), lambda: loop.call_soon_threadsafe(ended.set)))
-            ready.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
-    thread.start()
-    assert ready.wait(PATIENCE_S), "the simulated gateway does not serve"
-    it, end = made[0]
-    try:
-        yield it
-    finally:
-        end()
-        thread.join(PATIENCE_S)
 
 
 def plan(host: str, *, reserve: int = 30, mode: str = "self_consumption") -> str:

@@ -114,7 +114,7 @@ def switch_to_and_fro(file: str) -> dict[str, list[float]]:
 
 
 async def _switch_to_and_fro(file: Path) -> dict[str, list[float]]:
-    from scheduler.app import connect
+    from scheduler.app.plug import connect
     from scheduler.config.load import load
     from scheduler.control.session import Session
     from scheduler.control.switch import Order, Procedure
@@ -147,8 +147,21 @@ async def _switch_to_and_fro(file: Path) -> dict[str, list[float]]:
     return took
 
 
+def rehearse_months(file: str) -> dict[str, float]:
+    """Rehearse twelve months, each with a swarm of faults, on one processor: processor seconds for a year of it."""
+    from scheduler.app.rehearsal.performance import order_of, rehearse
+    from scheduler.config.load import load
+
+    order = order_of(load(Path(file)), seed=7, days=30, kinds=None, every_tick=False)
+    rehearse(order, 0)  # what is compiled once is not what a year costs
+    began_s = time.process_time()
+    for run in range(12):
+        assert not rehearse(order, run).broken
+    return {"s": (time.process_time() - began_s) * 365 / 360}
+
+
 INSIDE: dict[str, Callable[[str], dict[str, Any]]] = {
-    measure.__name__: measure for measure in (compute_year, compute_rules, switch_to_and_fro)
+    measure.__name__: measure for measure in (compute_year, compute_rules, switch_to_and_fro, rehearse_months)
 }
 
 
@@ -245,6 +258,8 @@ def plan_figures(folder: Path) -> Iterator[Figure]:
         what=f"{RULES} rules, load and compile 8 days", measured=[r["s"] for r in runs], unit="s", bound=3
     )
     yield Figure(what="  peak memory", measured=[r["mb"] for r in runs], unit="MB", bound=120)
+    rehearsed = [inside(rehearse_months, SHIPPED)["s"] for _ in range(3)]
+    yield Figure(what="rehearsal of a year with faults, one processor", measured=rehearsed, unit="s")
 
 
 def daemon_figures(here: Site) -> Iterator[Figure]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from scheduler.control.loop import Loop
 from scheduler.model.errors import GatewayError
 from scheduler.model.events import Event, Switched
 from scheduler.model.evidence import SwitchRecord
+from scheduler.model.hold import Hold
 from scheduler.model.status import Status
 from scheduler.model.timeline import DriftPolicy
 from scheduler.plan.rules import Schedule
@@ -30,12 +32,18 @@ class Run:
         *,
         on_drift: DriftPolicy = "yield",
         longest_install_s: float | None = None,
+        hold: Callable[[], Hold | None] = lambda: None,
+        trust_after_s: float | None = None,
     ) -> None:
         self.bench = b
         self.reports: list[Status] = []
         self.armed: list[dict[str, datetime]] = []
         self.policy = Policy(
-            schedule=schedule or readme_schedule(), on_drift=on_drift, verify_s=300, digest="d"
+            schedule=schedule or readme_schedule(),
+            on_drift=on_drift,
+            verify_s=300,
+            digest="d",
+            trust_after_s=trust_after_s,
         )
         self.loop = Loop(
             self.policy,
@@ -48,6 +56,7 @@ class Run:
             report=self.reports.append,
             jitter=lambda: 0.5,
             longest_install_s=lambda: longest_install_s,
+            hold=hold,
         )
 
     async def until(self, at: datetime) -> GatewayError | None:

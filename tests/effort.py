@@ -17,9 +17,9 @@ _ALWAYS = settings(
     print_blob=True,
 )
 
-BRIEF = settings(_ALWAYS, max_examples=300)
+BRIEF = settings(_ALWAYS, max_examples=150)
 LONG = settings(_ALWAYS, max_examples=20_000)
-CLIENT_BRIEF = settings(_ALWAYS, max_examples=150)
+CLIENT_BRIEF = settings(_ALWAYS, max_examples=75)
 CLIENT_LONG = settings(_ALWAYS, max_examples=5_000)
 
 

@@ -53,10 +53,12 @@ def clock_face(zone: ZoneInfo, start: datetime, minutes: int) -> tuple[list[date
 class Oracle:
     """Answers for the UTC minutes from ``start``, a whole minute, on; ``minutes`` of them."""
 
-    def __init__(self, schedule: Schedule, start: datetime, minutes: int) -> None:
+    def __init__(
+        self, schedule: Schedule, start: datetime, minutes: int, *, pad_days: int = PAD_DAYS
+    ) -> None:
         self.schedule = schedule
-        self.origin = start.astimezone(UTC) - timedelta(days=PAD_DAYS)
-        self.length = minutes + 2 * PAD_DAYS * DAY_MINUTES
+        self.origin = start.astimezone(UTC) - timedelta(days=pad_days)
+        self.length = minutes + 2 * pad_days * DAY_MINUTES
         self.shown, self.latest = clock_face(schedule.zone, self.origin, self.length)
         covered = [self.selected(When(hours=p.hours, on=p.on)) for p in schedule.tariff.periods]
         names = [p.name for p in schedule.tariff.periods]

@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from processes import ROOT, command, eventually, site
+from commands import run
+from processes import ROOT, eventually, site
 
-from scheduler.app import Daemon
+from scheduler.app.daemon import Daemon
 from scheduler.config.load import load
 from scheduler.daemon.clock import FastClock, SystemClock
 from scheduler.model.events import Event
@@ -94,13 +95,13 @@ def test_a_dry_run_leaves_no_trace_in_the_memory_of_the_house(tmp_path: Path) ->
     text = (ROOT / "config" / "tou.yaml").read_text()
     (tmp_path / "dry.yaml").write_text(text.replace("type: local ", "type: simulated "))
     for _ in range(4):  # one more than the login budget of a real gateway
-        result = command("once", "--config", "dry.yaml", "--state-dir", "state", cwd=tmp_path)
+        result = run("once", "--config", "dry.yaml", "--state-dir", "state", cwd=tmp_path)
         assert result.returncode == 0, result.stdout + result.stderr
 
     assert not (tmp_path / "state" / "logins.json").exists()
     assert not (tmp_path / "state" / "marker.json").exists()
-    assert "no switch has been recorded in" in command("history", "--state-dir", "state", cwd=tmp_path).stdout
-    dry = command("history", "--state-dir", "state/simulated", "--json", cwd=tmp_path)
+    assert "no switch has been recorded in" in run("history", "--state-dir", "state", cwd=tmp_path).stdout
+    dry = run("history", "--state-dir", "state/simulated", "--json", cwd=tmp_path)
     assert len(json.loads(dry.stdout)) == 4
 
 

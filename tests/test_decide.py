@@ -6,7 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler.control.decide import Decision, Enforce, GiveUp, Hold, Switch, View, Yield, decide, strictest
+from scheduler.control.decide import (
+    SET_BACK_IN_HOUR,
+    SET_BACK_PAUSE_S,
+    Bide,
+    Contend,
+    Decision,
+    Enforce,
+    GiveUp,
+    Hold,
+    Switch,
+    View,
+    Yield,
+    decide,
+    strictest,
+)
 from scheduler.model.evidence import Verdict
 from scheduler.model.setpoint import Setpoint
 
@@ -91,6 +105,27 @@ def test_a_change_by_somebody_else_stands(verdict: Verdict, policy: str) -> None
 def test_a_change_by_somebody_else_is_undone_where_asked_for(verdict: Verdict) -> None:
     """With on_drift: enforce the setpoint is brought back."""
     assert kind(View(desired=WANTED, actual=OTHER, verdict=verdict, on_drift="enforce")) is Enforce
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "decision"),
+    [
+        ((), Enforce(OTHER)),
+        ((0.0,), Bide(OTHER, SET_BACK_PAUSE_S)),
+        ((900.0, SET_BACK_PAUSE_S - 1), Bide(OTHER, 1.0)),
+        ((900.0, SET_BACK_PAUSE_S), Enforce(OTHER)),
+        ((900.0,) * (SET_BACK_IN_HOUR - 1), Enforce(OTHER)),
+        ((900.0,) * SET_BACK_IN_HOUR, Contend(OTHER, SET_BACK_IN_HOUR)),
+    ],
+)
+def test_p9_nobody_is_fought(ago_s: tuple[float, ...], decision: Decision) -> None:
+    """A change is set back not sooner than five minutes after the last time, and not more than six times an hour."""
+    view = View(
+        desired=WANTED, actual=OTHER, verdict=Verdict.VERIFIED, on_drift="enforce", set_back_ago_s=ago_s
+    )
+
+    assert decide(view) == decision
+    assert kind(replace(view, on_drift="yield")) is Yield
 
 
 def test_every_verdict_has_a_place_in_the_tables() -> None:

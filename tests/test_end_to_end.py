@@ -1,4 +1,7 @@
-"""The command as users run it: real processes, real HTTPS, real files."""
+"""The command as users run it: real processes, real HTTPS, real files.
+
+Each verb is a process here at least once; what is asked more often is asked within this one, which costs a tenth.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,30 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from commands import Done, run
 from processes import PASSWORD, ROOT, Site, command, eventually, site, started
 from tls_peer import make_certificate
 
 from scheduler.cli.once import code_of
 from scheduler.model.evidence import Verdict
+
+
+def within(home: Site, *words: str, **more: str) -> Done:
+    """What a command of ours says in this site, run within this process."""
+    return run(*words, cwd=home.folder, **{"TOU_GATEWAY__PASSWORD": PASSWORD, **more})
+
+
+def document(home: Site, *words: str) -> Any:
+    """What it prints as JSON."""
+    return json.loads(within(home, *words, "--json").stdout)
+
+
+def status_of(home: Site) -> Done:
+    """What `status` says now."""
+    return within(home, "status", "--state-dir", "state")
 
 
 @pytest.fixture
@@ -30,13 +50,13 @@ def home(tmp_path: Path) -> Iterator[Site]:
 def test_once_brings_the_gateway_to_what_should_be_now(home: Site) -> None:
     """The first `once` verifies, the second finds it already there; the records agree with `plan`."""
     first = home.json("once", "--state-dir", "state")
-    second = home.json("once", "--state-dir", "state")
+    second = document(home, "once", "--state-dir", "state")
 
     assert (first["schema"], first["version"], first["verdict"]) == ("tou-scheduler/switch", 1, "verified")
     assert second["verdict"] == "already"
     assert first["desired"]["mode"] == second["after"]["mode"]
-    assert [first, second] == home.json("history", "--state-dir", "state")
-    segments = home.json("plan", "--merge", "--days", "2")["segments"]
+    assert [first, second] == document(home, "history", "--state-dir", "state")
+    segments = document(home, "plan", "--merge", "--days", "2")["segments"]
     assert first["desired"] in [{k: s[k] for k in ("mode", "reserve_percent")} for s in segments]
 
 
@@ -45,7 +65,7 @@ def test_curl_by_hand_reads_what_once_wrote(home: Site) -> None:
     curl = shutil.which("curl")
     if curl is None:
         pytest.skip("curl is not on this machine")
-    record = home.json("once", "--state-dir", "state")
+    record = document(home, "once", "--state-dir", "state")
 
     def ask(path: str, *words: str) -> dict[str, object]:
         there = ["--cacert", "config/powerwall.pem", "--resolve", f"powerwall:{home.port}:127.0.0.1"]
@@ -68,9 +88,9 @@ def test_curl_by_hand_reads_what_once_wrote(home: Site) -> None:
 def test_the_daemon_switches_and_status_and_history_show_it(home: Site) -> None:
     """While the daemon runs, `status` is fine and names its process, and the switch is in the history."""
     with home.daemon() as daemon:
-        status = eventually(lambda: home.run("status", "--state-dir", "state").returncode == 0) and home.json(
-            "status", "--state-dir", "state"
-        )
+        eventually(lambda: home.known.startswith("fine"))
+        assert home.run("status", "--state-dir", "state").returncode == 0
+        status = document(home, "status", "--state-dir", "state")
         assert daemon.pid == status["pid"]
         assert status["desired"]["mode"] == status["actual"]["mode"]
         assert home.json("history", "--state-dir", "state")[-1]["verdict"] == "verified"
@@ -78,10 +98,10 @@ def test_the_daemon_switches_and_status_and_history_show_it(home: Site) -> None:
 
 def test_status_says_that_the_daemon_does_not_run(home: Site) -> None:
     """Without a daemon `status` exits 1 and says so; with one that was there it still shows what it knew."""
-    never = home.run("status", "--state-dir", "state")
+    never = status_of(home)
     with home.daemon():
         pass
-    after = home.run("status", "--state-dir", "state")
+    after = status_of(home)
 
     assert (never.returncode, after.returncode) == (1, 1)
     assert "no daemon runs with this state directory" in never.stdout
@@ -135,13 +155,9 @@ def test_a_broken_edit_changes_nothing_and_status_names_the_line(home: Site) -> 
         home.edit("mode: backup", "mode: bakcup")
 
         eventually(lambda: "plan_rejected" in [line["event"] for line in home.log])
-        status = eventually(
-            lambda: (
-                (s := home.run("status", "--state-dir", "state")).returncode == 1
-                and "bakcup" in s.stdout
-                and s
-            )
-        )
+        eventually(lambda: "bakcup" in home.known)
+        status = status_of(home)
+        assert status.returncode == 1
         assert "tou.yaml:42" in status.stdout
 
 
@@ -149,7 +165,7 @@ def test_a_second_daemon_names_the_first_and_exits_3(home: Site) -> None:
     """One daemon a state directory: the second one says which process has it, and so does `once`."""
     with home.daemon() as daemon:
         second = home.run("run", "--state-dir", "state")
-        once = home.run("once", "--state-dir", "state")
+        once = within(home, "once", "--state-dir", "state")
 
     assert (second.returncode, once.returncode) == (3, 3)
     assert str(daemon.pid) in second.stderr
@@ -164,7 +180,8 @@ def test_a_daemon_killed_in_the_middle_leaves_nothing_that_hinders_the_next(home
     (home.folder / "state" / "status.json").unlink()
 
     with home.daemon():
-        eventually(lambda: home.run("status", "--state-dir", "state").returncode == 0)
+        eventually(lambda: home.known.startswith("fine"))
+        assert status_of(home).returncode == 0
 
 
 def test_once_exits_3_when_nobody_answers(home: Site) -> None:
@@ -180,7 +197,7 @@ def test_once_exits_3_when_nobody_answers(home: Site) -> None:
 
 def test_once_exits_5_with_a_wrong_password(home: Site) -> None:
     """A refused password is exit code 5, with the remedy."""
-    result = home.run("once", "--state-dir", "state", TOU_GATEWAY__PASSWORD="wrong")
+    result = within(home, "once", "--state-dir", "state", TOU_GATEWAY__PASSWORD="wrong")
 
     assert result.returncode == 5
     assert "password" in result.stdout
@@ -191,12 +208,12 @@ def test_once_exits_5_without_a_trusted_certificate(home: Site) -> None:
     """Without a certificate nothing is sent; the sentence says to run `trust`."""
     (home.folder / "config" / "powerwall.pem").unlink()
 
-    result = home.run("once", "--state-dir", "state")
+    result = within(home, "once", "--state-dir", "state")
 
     assert result.returncode == 5
     assert result.stdout.startswith("refused: ")
     assert "tou-scheduler trust" in result.stdout
-    assert home.json("once", "--state-dir", "state")["verdict"] == "refused"
+    assert document(home, "once", "--state-dir", "state")["verdict"] == "refused"
 
 
 def test_another_certificate_is_refused_before_a_password_is_sent(home: Site, tmp_path: Path) -> None:
@@ -206,7 +223,7 @@ def test_another_certificate_is_refused_before_a_password_is_sent(home: Site, tm
     with site(with_other) as other:
         home.edit(f":{home.port} ", f":{other.port} ")
 
-        result = home.run("once", "--state-dir", "state")
+        result = within(home, "once", "--state-dir", "state")
 
     assert result.returncode == 5
     assert "another certificate" in result.stdout
@@ -241,11 +258,6 @@ def test_once_called_off_leaves_the_battery_running(tmp_path: Path, name: signal
         assert json.loads(marker.read_text()) == []
 
 
-def status_of(home: Site) -> subprocess.CompletedProcess[str]:
-    """What `status` says now."""
-    return home.run("status", "--state-dir", "state")
-
-
 def told(home: Site, event: str) -> list[dict[str, object]]:
     """The lines of this event in the daemon's log."""
     return [line for line in home.log if line["event"] == event]
@@ -257,10 +269,11 @@ def test_trusting_the_new_certificate_mends_a_running_daemon(home: Site) -> None
     right = pem.read_text()
     pem.write_bytes(make_certificate().pem)
     with home.daemon():
-        eventually(lambda: "another certificate" in status_of(home).stdout)
+        eventually(lambda: "another certificate" in home.known)
 
         assert home.run("trust", "--yes", "--replace").returncode == 0
-        eventually(lambda: status_of(home).returncode == 0)
+        eventually(lambda: home.known.startswith("fine"))
+        assert status_of(home).returncode == 0
 
         assert pem.read_text() == right
         assert len(told(home, "plan")) == 1
@@ -271,10 +284,11 @@ def test_a_certificate_that_comes_later_clears_the_problem(home: Site) -> None:
     with home.daemon():
         home.edit("certificate: powerwall.pem", "certificate: other.pem")
         eventually(lambda: told(home, "plan_rejected"))
-        eventually(lambda: "other.pem" in status_of(home).stdout)
+        eventually(lambda: "other.pem" in home.known)
 
-        assert home.run("trust", "--yes").returncode == 0
-        eventually(lambda: status_of(home).returncode == 0)
+        assert within(home, "trust", "--yes").returncode == 0
+        eventually(lambda: home.known.startswith("fine"))
+        assert status_of(home).returncode == 0
 
         assert (len(told(home, "plan_rejected")), len(told(home, "plan"))) == (1, 1)
 
@@ -288,10 +302,10 @@ def test_a_corrected_password_file_mends_a_running_daemon(
     secret.write_text("not-the-one")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(secret.parent))
     with home.daemon():
-        eventually(lambda: "password" in status_of(home).stdout)
+        eventually(lambda: "password" in home.known)
 
         secret.write_text(PASSWORD)
-        eventually(lambda: status_of(home).returncode == 0)
+        eventually(lambda: home.known.startswith("fine"))
 
     log = (home.folder / "run.err").read_text()
     assert PASSWORD not in log
@@ -311,8 +325,8 @@ def test_another_time_zone_is_shown_without_a_restart(home: Site) -> None:
             "+09:00"
         ] * 2
         assert "Asia/Tokyo" in str(told(home, "zone_differs")[-1]["message"])
-        eventually(lambda: home.json("status", "--state-dir", "state")["at"].endswith("+09:00"))
-        assert home.json("history", "--state-dir", "state")[-1]["at"].endswith("+09:00")
+        eventually(lambda: document(home, "status", "--state-dir", "state")["at"].endswith("+09:00"))
+        assert document(home, "history", "--state-dir", "state")[-1]["at"].endswith("+09:00")
 
 
 def test_a_reload_that_changes_nothing_is_not_told(home: Site) -> None:
@@ -355,12 +369,12 @@ def test_a_damaged_status_is_said(home: Site, content: str) -> None:
     state.mkdir()
     (state / "status.json").write_text(content)
 
-    shown, document = status_of(home), home.json("status", "--state-dir", "state")
+    shown, told = status_of(home), document(home, "status", "--state-dir", "state")
 
     assert (shown.returncode, shown.stderr) == (1, "")
     assert "cannot be read" in shown.stdout
-    assert (document["schema"], document["fine"]) == ("tou-scheduler/status", False)
-    assert "cannot be read" in document["reason"]
+    assert (told["schema"], told["fine"]) == ("tou-scheduler/status", False)
+    assert "cannot be read" in told["reason"]
 
 
 def simulated(folder: Path) -> None:
@@ -400,7 +414,7 @@ def test_a_simulated_gateway_that_cannot_be_kept_is_said(tmp_path: Path, verb: s
 def test_a_broken_certificate_of_the_simulated_gateway_is_said(tmp_path: Path, verb: str) -> None:
     """What is kept of the simulated gateway and cannot be used is for the person to mend: exit code 2."""
     simulated(tmp_path)
-    assert command("once", "--config", "tou.yaml", "--state-dir", "state", cwd=tmp_path).returncode == 0
+    assert within(Site(tmp_path), "once", "--config", "tou.yaml", "--state-dir", "state").returncode == 0
     for file in (tmp_path / "state" / "simulated").iterdir():
         file.write_text("nonsense")
 
@@ -424,7 +438,7 @@ def test_a_simulated_gateway_needs_no_hardware(tmp_path: Path) -> None:
     text = (ROOT / "config" / "tou.yaml").read_text()
     (tmp_path / "tou.yaml").write_text(text.replace("type: local ", "type: simulated "))
 
-    result = command("once", "--config", "tou.yaml", "--state-dir", "state", "--json", cwd=tmp_path)
+    result = within(Site(tmp_path), "once", "--config", "tou.yaml", "--state-dir", "state", "--json")
 
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["verdict"] == "verified"

@@ -143,8 +143,11 @@ def test_the_status_as_other_programs_read_it() -> None:
             "firmware": "1.45.2",
             "installing_since": None,
             "drifted": False,
+            "hold": None,
             "trouble": None,
+            "clock": "not looked at",
             "configuration": {"digest": "0f" * 32, "problem": None},
+            "memory": {"problem": None},
         }
     )
 

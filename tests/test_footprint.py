@@ -8,7 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import site
+from processes import ROOT, command, site
+
+
+def loaded_by(errors: str) -> set[str]:
+    """The modules that a process wrote to have loaded, or to have tried."""
+    return set(re.findall(r"^import time:.*\| +(\S+)$", errors, re.MULTILINE))
+
+
+def packages(loaded: set[str]) -> set[str]:
+    """The packages of these: a name alone may be an attempt that found nothing; what was loaded has parts."""
+    return {name.partition(".")[0] for name in loaded if "." in name}
 
 
 def test_the_daemon_loads_only_what_it_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,14 +27,25 @@ def test_the_daemon_loads_only_what_it_uses(tmp_path: Path, monkeypatch: pytest.
         monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")  # Python then writes each import to stderr
         with here.daemon() as process:
             assert process.poll() is None
-        loaded = set(
-            re.findall(r"^import time:.*\| +(\S+)$", (tmp_path / "run.err").read_text(), re.MULTILINE)
-        )
+        loaded = loaded_by((tmp_path / "run.err").read_text())
 
     assert {"scheduler.control.loop", "httpx", "structlog", "holidays"} <= loaded
-    # A name alone may be an attempt that found nothing; what was loaded has parts.
-    packages = {name.partition(".")[0] for name in loaded if "." in name}
-    assert packages & {"rich", "click", "pygments", "cryptography", "starlette", "uvicorn", "hpack"} == set()
+    without = {"rich", "click", "pygments", "cryptography", "starlette", "uvicorn", "hpack"}
+    assert packages(loaded) & without == set()
+
+
+def test_a_visit_loads_only_what_it_uses(tmp_path: Path) -> None:
+    """Every other verb does without what the daemon does without; that `plan` still draws its table is held elsewhere."""
+    text = (ROOT / "config" / "tou.yaml").read_text().replace("type: local ", "type: simulated ")
+    (tmp_path / "tou.yaml").write_text(text)
+    words = ("--config", "tou.yaml", "--state-dir", "state")
+
+    done = command("once", *words, cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
+
+    assert done.returncode == 0, done.stdout
+    loaded = loaded_by(done.stderr)
+    assert {"httpx", "structlog.dev"} <= loaded
+    assert packages(loaded) & {"rich", "pygments", "hpack"} == set()
 
 
 def test_a_country_can_be_loaded_alone() -> None:

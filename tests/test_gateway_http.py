@@ -32,7 +32,8 @@ async def asked_once(
     async with serving(GATEWAY, behaviour) as seen:
         connection = connected(seen.port, deadline_s=deadline_s)
         try:
-            return await connection.exchange(method, "/api/operation"), seen.lines
+            async with asyncio.timeout(20):  # or a call without a deadline would keep the test for ever
+                return await connection.exchange(method, "/api/operation"), seen.lines
         except Transient as error:
             return error, seen.lines
         finally:

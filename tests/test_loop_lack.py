@@ -222,3 +222,20 @@ async def test_what_was_never_allowed_is_not_tried_at_a_boundary() -> None:
     assert run.records[-1].desired.mode == "backup"
     assert run.records[-1].verdict is Verdict.REFUSED
     assert b.story.count(WRITE) == written == 1
+
+
+@pytest.mark.parametrize("firmware", ["1.15", "1.45.2"])
+async def test_a_login_that_was_refused_for_a_while_is_tried_once_an_hour(firmware: str) -> None:
+    """One odd 403 to the first login of a process costs an hour and not every switch to come; while it lasts, a login an hour."""
+    b = bench(local("09:00"), firmware=firmware)
+    b.wire.answers[LOGIN] = (403, b"")
+    run = Run(b)
+    await run.until(local("13:30"))
+    assert 4 <= b.story.count(LOGIN) <= 6
+    assert len(run.told(PersonNeeded)) == 1
+    b.wire.answers.clear()
+
+    await run.until(local("14:31"))
+
+    assert run.records[-1].verdict.good
+    assert obeyed(b) == ("self_consumption", 9.75, True)

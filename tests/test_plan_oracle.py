@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -289,70 +288,3 @@ def test_a_plan_does_not_depend_on_where_it_is_cut(case: tuple[Schedule, datetim
         assert whole.at(segment.start).claims == segment.claims
         assert whole.at(segment.end - timedelta(seconds=1)).claims == segment.claims
     assert part.moments == whole.moments_between(later, earlier)
-
-
-@cache
-def transitions() -> dict[tuple[str, timedelta, timedelta], tuple[str, datetime]]:
-    """One clock change of each kind until 2037: by the time at which it happens and the offsets around it."""
-    kinds: dict[tuple[str, timedelta, timedelta], tuple[str, datetime]] = {}
-    for name in sorted(available_timezones()):
-        zone = ZoneInfo(name)
-        days = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=n) for n in range(0, 14 * 366, 7)]
-        last = days[0].astimezone(zone).utcoffset()
-        for day in days:
-            offset = day.astimezone(zone).utcoffset()
-            if offset != last:
-                low, high = day - timedelta(days=7), day
-                while high - low > MINUTE:
-                    middle = low + ((high - low) // 2 // MINUTE) * MINUTE
-                    low, high = (
-                        (middle, high) if middle.astimezone(zone).utcoffset() == last else (low, middle)
-                    )
-                assert last is not None
-                assert offset is not None
-                before = (high - MINUTE).astimezone(zone)
-                kinds.setdefault((f"{before:%H:%M}", last, offset), (name, high))
-            last = offset
-    return kinds
-
-
-SHAPES = [
-    When(hours=(Hours(0, 1440),)),
-    When(hours=(Hours(0, 30),)),
-    When(hours=(Hours(23 * 60, 31 * 60),)),
-    When(hours=(Hours(150, 180),)),
-    When(hours=(Hours(90, 105), Hours(135, 150))),
-    When(hours=(Hours(16 * 60, 21 * 60),), on=DayFilter(days=WeekDays(weekdays=True))),
-    When(on=DayFilter(days=WeekDays(weekends=True))),
-    When(during=frozenset({"cheap"})),
-]
-
-
-def test_there_are_many_kinds_of_clock_change() -> None:
-    """The time zone database yields changes of half an hour, one hour and two, or the next test tests
-    nothing.
-    """
-    steps = {abs(after - before) for _, before, after in transitions()}
-    assert steps >= {timedelta(minutes=30), timedelta(hours=1), timedelta(hours=2)}
-
-
-def test_every_kind_of_clock_change() -> None:
-    """Around one clock change of each kind in the database, each shape of rule holds when the oracle says."""
-    for zone, instant in transitions().values():
-        for shape in SHAPES:
-            schedule = Schedule(
-                zone=ZoneInfo(zone),
-                tariff=Tariff(
-                    periods=(
-                        Period(name="cheap", line=1, hours=(Hours(22 * 60, 25 * 60 + 30), Hours(120, 150))),
-                        Period(name="dear", line=2),
-                    )
-                ),
-                rules=(
-                    Window(name="it", line=3, setpoint=Setpoint(mode="backup"), when=shape, early=MINUTE),
-                    MomentRule(name="at", line=4, at=ClockTime(150), do="check_firmware"),
-                ),
-                default=Setpoint(mode="autonomous"),
-                default_line=5,
-            )
-            assert_agrees(schedule, instant - timedelta(hours=14), 28 * 60)

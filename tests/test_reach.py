@@ -11,6 +11,7 @@ import pytest
 from tls_peer import always, make_certificate, response, serving
 
 from scheduler.gateway import reach
+from scheduler.gateway.dates import read_date
 from scheduler.gateway.reach import NoWay
 
 SOON_S = 0.05
@@ -166,6 +167,6 @@ async def test_who_hangs_up_minds_the_name(name: str | None, remedy: str) -> Non
 )
 def test_dates_of_answers_are_read_or_left(header: str | None, expected: str | None) -> None:
     """A date with a zone is an instant; anything else is no clock."""
-    read = reach.read_date(header)
+    read = read_date(header)
 
     assert (None if read is None else read.isoformat()) == expected

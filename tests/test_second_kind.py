@@ -46,6 +46,7 @@ class Cloud:
         self.pace = SlowPace()
         self.has_session = True
         self.login_may_stop = False
+        self.clock_ahead_s = None
         self.silence_s = 0.0
 
     def _settle(self) -> None:

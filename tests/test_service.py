@@ -12,9 +12,10 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
-from commands import run
+from commands import Done, run
 from processes import COMMAND, PATIENCE_S, ROOT, environment
 
 from scheduler.app.places import Places, example, kept_from_service, stable, unit
@@ -110,21 +111,25 @@ class Machine:
         record.unlink(missing_ok=True)
         return [line for line in lines if not line.startswith("systemctl show")]
 
-    def service(self, *words: str, typed: bytes = b"", **more: str) -> subprocess.CompletedProcess[str]:
-        """Run `tou-scheduler service` here."""
+    def service(self, *words: str, typed: bytes = b"") -> Done:
+        """Run `tou-scheduler service` here, within this process."""
+        below = ("service", words[0], "--root", str(self.root), *words[1:])
+        with patch.object(sys, "argv", [COMMAND]):
+            return run(*below, cwd=self.root, typed=typed, PATH=str(self.tools))
+
+    def process(self, *words: str, typed: bytes = b"") -> Done:
+        """The same as users run it, in a process of its own."""
         done = subprocess.run(
             [COMMAND, "service", words[0], "--root", str(self.root), *words[1:]],
-            env={**environment(), "PATH": str(self.tools), **more},
+            env={**environment(), "PATH": str(self.tools)},
             input=typed,
             capture_output=True,
             timeout=60,
             check=False,
         )
-        return subprocess.CompletedProcess(
-            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-        )
+        return Done(returncode=done.returncode, stdout=done.stdout.decode(), stderr=done.stderr.decode())
 
-    def install(self, *words: str, typed: bytes = f"{SECRET}\n".encode()) -> subprocess.CompletedProcess[str]:
+    def install(self, *words: str, typed: bytes = f"{SECRET}\n".encode()) -> Done:
         """Install, which must go well."""
         done = self.service("install", *words, typed=typed)
         assert done.returncode == 0, done.stderr
@@ -161,9 +166,10 @@ def mode(path: Path) -> int:
 
 def test_install_writes_what_the_service_needs(machine: Machine) -> None:
     """Unit, example and password lie where systemd and the daemon look, and only the password is for root alone."""
-    done = machine.install("--host", "10.0.0.9")
+    done = machine.process("install", "--host", "10.0.0.9", typed=f"{SECRET}\n".encode())
     places = machine.places
 
+    assert done.returncode == 0
     assert f"\nExecStart={COMMAND} run --stay\n" in places.unit.read_text()
     assert (mode(places.unit), mode(places.configuration), mode(places.configuration.parent)) == (
         0o644,
@@ -440,7 +446,7 @@ def test_another_password_is_in_force_at_once(machine: Machine, active: str) -> 
     machine.state(LoadState="loaded", UnitFileState="enabled", ActiveState=active)
     machine.asked()
 
-    done = machine.service("password", typed=b"another\n")
+    done = machine.process("password", typed=b"another\n")
 
     assert done.returncode == 0, done.stderr
     assert credential_of(machine) == "another"
@@ -496,7 +502,7 @@ def test_uninstall_keeps_what_a_person_wrote(machine: Machine) -> None:
     memory = machine.places.memory[0]
     machine.asked()
 
-    done = machine.service("uninstall")
+    done = machine.process("uninstall")
 
     assert done.returncode == 0, done.stderr
     assert machine.asked() == [
@@ -578,7 +584,7 @@ def test_status_shows_what_systemd_and_the_daemon_say(machine: Machine) -> None:
         Result="success",
     )
 
-    done = machine.service("status")
+    done = machine.process("status")
 
     assert done.stdout.splitlines()[:4] == [
         "service   active (running) since boot",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from commands import run
 
 VERB = "import typer; from scheduler.cli.simulator import simulator; typer.run(simulator)"
 
@@ -27,13 +28,11 @@ async def start(*arguments: str) -> asyncio.subprocess.Process:
     )
 
 
-async def refused(*arguments: str) -> str:
-    """What it says on stderr when it ends with exit code 2 and prints nothing else."""
-    process = await start(*arguments)
-    out, err = await process.communicate()
-    assert (process.returncode, out) == (2, b""), err.decode()
-    assert "Traceback" not in err.decode()
-    return err.decode()
+def refused(*arguments: str) -> str:
+    """What it says on stderr when it ends with exit code 2 and prints nothing else; it is run within this process."""
+    done = run("simulator", *arguments, cwd=Path.cwd())
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    return done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -103,11 +102,11 @@ async def test_plain_http_on_a_port_of_its_own(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-async def test_a_taken_port_for_plain_http_is_one_sentence(tmp_path: Path) -> None:
+def test_a_taken_port_for_plain_http_is_one_sentence(tmp_path: Path) -> None:
     """It names both ports and both options, and ends although the other port was free."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        said = await refused("--port", "0", "--http-port", port, "--directory", str(tmp_path))
+        said = refused("--port", "0", "--http-port", port, "--directory", str(tmp_path))
     assert said == (
         f"error: port 0 or {port} of 127.0.0.1 is taken; "
         "end the program that has it or choose another with --port or --http-port\n"
@@ -118,20 +117,22 @@ async def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     """It names the port and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        said = await refused("--port", port, "--directory", str(tmp_path))
-    assert said == (
+        process = await start("--port", port, "--directory", str(tmp_path))
+        out, said = await process.communicate()
+    assert (process.returncode, out) == (2, b"")
+    assert said.decode() == (
         f"error: port {port} of 127.0.0.1 is taken; end the program that has it or choose another with --port\n"
     )
 
 
-async def test_mistakes_are_named(tmp_path: Path) -> None:
+def test_mistakes_are_named(tmp_path: Path) -> None:
     """Firmware, scenario, time zone and directory: each mistake is one sentence with the way out."""
     (tmp_path / "file").write_text("")
-    assert "take one of: 1.45.2" in await refused("--firmware", "9.9")
-    assert "\n  ignores writes [for DURATION]" in await refused("--scenario", "explodes")
-    assert "no time zone 'Mars'" in await refused("--timezone", "Mars")
-    assert "no time zone 'America'" in await refused("--timezone", "America")
+    assert "take one of: 1.45.2" in refused("--firmware", "9.9")
+    assert "\n  ignores writes [for DURATION]" in refused("--scenario", "explodes")
+    assert "no time zone 'Mars'" in refused("--timezone", "Mars")
+    assert "no time zone 'America'" in refused("--timezone", "America")
     for serial in ("", "T1234", "T" * 21, "T12345/78", "T12345 78"):
-        assert "--serial is 6 to 20 letters and digits" in await refused("--serial", serial)
-    assert "port 8443 of 192.0.2.1:" in await refused("--host", "192.0.2.1", "--directory", str(tmp_path))
-    assert "--directory" in await refused("--port", "0", "--directory", str(tmp_path / "file"))
+        assert "--serial is 6 to 20 letters and digits" in refused("--serial", serial)
+    assert "port 8443 of 192.0.2.1:" in refused("--host", "192.0.2.1", "--directory", str(tmp_path))
+    assert "--directory" in refused("--port", "0", "--directory", str(tmp_path / "file"))

@@ -66,6 +66,7 @@ def with_verdict(verdict: Verdict) -> dict[str, Any]:
 NEW = document(record=None)
 PROBLEM = document(plan_problem="tou.yaml:3:1: unknown key")
 TROUBLE = document(trouble="the gateway does not answer")
+FORGETTING = document(memory_problem="the card is worn out")
 BOTH = document(trouble="the gateway does not answer", plan_problem="tou.yaml:3:1: unknown key")
 
 
@@ -82,6 +83,7 @@ BOTH = document(trouble="the gateway does not answer", plan_problem="tou.yaml:3:
         (TROUBLE, True, SECOND, False, "the gateway does not answer"),
         (PROBLEM, True, SECOND, False, "an older plan goes on: tou.yaml:3:1: unknown key"),
         (BOTH, True, SECOND, False, "the gateway does not answer"),
+        (FORGETTING, True, SECOND, False, "it must remember is not on the disk: the card is worn out"),
         (NEW, True, SECOND, False, "no switch has come to a verdict yet"),
         *[
             (with_verdict(v), True, SECOND, v.good or v is Verdict.DRIFTED, f"it was {v.value}")
@@ -153,7 +155,9 @@ def test_the_screen() -> None:
         ("verdict", "verified"),
         ("next", "Thu 02 Jul 07:55: self_consumption, reserve 5 %"),
         ("moment", "Thu 02 Jul 07:15"),
+        ("plan", "0f"),
         ("firmware", "1.45.2"),
+        ("clock", "not looked at"),
     ]
 
 
@@ -179,7 +183,9 @@ def test_the_screen_before_anything_is_known() -> None:
         ("wanted", "left alone"),
         ("gateway", "not read yet"),
         ("verdict", "none yet"),
+        ("plan", "0f"),
         ("firmware", "unknown"),
+        ("clock", "not looked at"),
     ]
 
 
@@ -220,6 +226,7 @@ def test_nothing_new_is_not_written() -> None:
     [
         {"trouble": "the gateway does not answer"},
         {"plan_problem": "tou.yaml:3:1: unknown key"},
+        {"memory_problem": "status.json could not be written"},
         {"record": replace(RECORD, verdict=Verdict.EFFECTIVE)},
         {"read_at": AT + SECOND},
         {"actual": Setpoint(mode="autonomous")},

@@ -12,9 +12,6 @@ from typing import Any
 import pytest
 from processes import ROOT, Site, command, eventually, site, started
 
-from scheduler.daemon.clock import SystemClock
-from scheduler.observe.status import judge, parse
-
 STAY = ("run", "--stay", "--state-dir", "state")
 
 
@@ -41,17 +38,6 @@ def told(home: Site) -> str:
     return home.run("status", "--probe", "--state-dir", "state").stdout
 
 
-def known(home: Site) -> str:
-    """The same by the daemon's own file, without a process for each look."""
-    try:
-        content = (home.folder / "state" / "status.json").read_bytes()
-        now = SystemClock().now()
-        fine, reason = judge(parse(content, now), running=True, now=now)
-    except (OSError, ValueError):
-        return ""
-    return f"{'fine' if fine else 'NOT FINE'}: {reason}"
-
-
 def verdicts(home: Site) -> list[str]:
     """Those of the switches in the log so far."""
     return [line["verdict"] for line in home.log if line["event"] == "switch"]
@@ -61,10 +47,10 @@ def test_a_broken_file_is_named_and_its_mending_taken_up(home: Site) -> None:
     """Without any earlier plan a broken file is waited for, named with its line; mended, it is switched by."""
     home.edit("mode: backup", "mode: bakcup")
     with staying(home):
-        eventually(lambda: "no plan is in force" in known(home))
+        eventually(lambda: "no plan is in force" in home.known)
         said = told(home)
         home.edit("mode: bakcup", "mode: backup")
-        eventually(lambda: verdicts(home) and known(home).startswith("fine"))
+        eventually(lambda: verdicts(home) and home.known.startswith("fine"))
         events = [line["event"] for line in home.log]
 
     assert said.startswith("NOT FINE: no plan is in force: config/tou.yaml:42:17: unknown mode 'bakcup'")
@@ -75,12 +61,13 @@ def test_a_broken_file_is_named_and_its_mending_taken_up(home: Site) -> None:
 def test_without_a_file_it_waits_for_one(tmp_path: Path) -> None:
     """A file that is not there yet is taken up when it comes."""
     with started(*STAY, "--config", "tou.yaml", cwd=tmp_path) as daemon:
-        probe = ("status", "--probe", "--state-dir", "state")
-        eventually(lambda: "there is no such file" in command(*probe, cwd=tmp_path).stdout)
+        home = Site(tmp_path)
+        eventually(lambda: "there is no such file" in home.known)
         text = (ROOT / "config" / "tou.yaml").read_text().replace("type: local ", "type: simulated ")
         (tmp_path / "tou.yaml").write_text(text)
-        eventually(lambda: command(*probe, cwd=tmp_path).returncode == 0)
+        eventually(lambda: home.known.startswith("fine"))
 
+        assert told(home).startswith("fine")
         assert daemon.poll() is None
 
 
@@ -124,16 +111,16 @@ def test_an_example_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_a_start_with_a_broken_file_runs_the_last_good_plan(home: Site) -> None:
     """After a restart a broken file changes nothing: the plan that was in force goes on, and the line is named until it is mended."""
     with staying(home):
-        eventually(lambda: known(home).startswith("fine"))
+        eventually(lambda: home.known.startswith("fine"))
     home.edit("mode: backup", "mode: bakcup")
     home.edit("late: 5m", "late: 6m")
     home.run("sitemaster", "run")
     with staying(home):
-        eventually(lambda: "an older plan goes on" in known(home))
+        eventually(lambda: "an older plan goes on" in home.known)
         said = told(home)
         first = eventually(lambda: verdicts(home)[0:1])
         home.edit("mode: bakcup", "mode: backup")
-        eventually(lambda: known(home).startswith("fine"))
+        eventually(lambda: home.known.startswith("fine"))
         events = [line["event"] for line in home.log]
 
     assert "config/tou.yaml:42:17: unknown mode 'bakcup'" in said
@@ -147,21 +134,21 @@ def test_the_last_good_plan_is_kept_whole_and_for_its_owner_only(home: Site) -> 
     """What is kept is the file as it was in force, but for e-mail addresses, readable by nobody else, and written only when it is another one."""
     kept = home.folder / "state" / "configuration.yaml"
     with staying(home):
-        eventually(lambda: known(home).startswith("fine"))
+        eventually(lambda: home.known.startswith("fine"))
         first = kept.stat()
         content = kept.read_bytes()
         home.edit("late: 5m", "late: 6m")
         eventually(lambda: kept.read_bytes() != content)
         second = kept.read_bytes()
     with staying(home):
-        eventually(lambda: known(home).startswith("fine"))
+        eventually(lambda: home.known.startswith("fine"))
         third = kept.stat()
 
     assert first.st_mode & 0o777 == 0o600
     assert second == home.configuration.read_bytes().replace(b"me@example.com", b"hidden@example.com")
     assert third.st_mtime_ns > first.st_mtime_ns
     with staying(home):
-        eventually(lambda: known(home).startswith("fine"))
+        eventually(lambda: home.known.startswith("fine"))
     assert kept.stat().st_mtime_ns == third.st_mtime_ns
 
 
@@ -171,10 +158,10 @@ def test_a_kept_plan_that_is_damaged_counts_as_none(home: Site) -> None:
     (home.folder / "state" / "configuration.yaml").write_bytes(b"\xff\xfe: [")
     home.edit("mode: backup", "mode: bakcup")
     with staying(home):
-        eventually(lambda: "no plan is in force" in known(home))
+        eventually(lambda: "no plan is in force" in home.known)
         said = told(home)
         home.edit("mode: bakcup", "mode: backup")
-        eventually(lambda: known(home).startswith("fine"))
+        eventually(lambda: home.known.startswith("fine"))
 
     assert "unknown mode 'bakcup'" in said
 
@@ -184,9 +171,9 @@ def test_a_certificate_that_is_not_trusted_yet_is_waited_for(home: Site) -> None
     certificate = home.folder / "config" / "powerwall.pem"
     certificate.unlink()
     with staying(home):
-        eventually(lambda: "tou-scheduler trust" in known(home))
+        eventually(lambda: "tou-scheduler trust" in home.known)
         trusted = home.run("trust", "--yes")
-        eventually(lambda: known(home).startswith("fine"))
+        eventually(lambda: home.known.startswith("fine"))
 
     assert trusted.returncode == 0
     assert verdicts(home) == ["verified"]
@@ -196,7 +183,7 @@ def test_who_waits_for_a_file_owns_the_state_directory(home: Site) -> None:
     """A second daemon of the same directory ends with exit code 3 and names the first, which has no plan yet."""
     home.edit("mode: backup", "mode: bakcup")
     with staying(home) as first:
-        eventually(lambda: "no plan is in force" in known(home))
+        eventually(lambda: "no plan is in force" in home.known)
         second = home.run(*STAY)
 
     assert second.returncode == 3
@@ -206,7 +193,7 @@ def test_who_waits_for_a_file_owns_the_state_directory(home: Site) -> None:
 def test_without_stay_a_broken_file_ends_the_start(home: Site) -> None:
     """A person at a terminal sees all problems at once, and exit code 2, also where an earlier plan is known."""
     with staying(home):
-        eventually(lambda: known(home).startswith("fine"))
+        eventually(lambda: home.known.startswith("fine"))
     home.edit("mode: backup", "mode: bakcup")
 
     result = home.run("run", "--state-dir", "state")
@@ -219,7 +206,7 @@ def test_the_status_of_a_daemon_without_a_plan_can_be_read(home: Site) -> None:
     """Its document has the schema of every other one, says that it runs and is not fine, and has the problem."""
     home.edit("mode: backup", "mode: bakcup")
     with staying(home):
-        eventually(lambda: "no plan is in force" in known(home))
+        eventually(lambda: "no plan is in force" in home.known)
         document = json.loads(home.run("status", "--json", "--state-dir", "state").stdout)
 
     assert (document["schema"], document["version"]) == ("tou-scheduler/status", 1)

@@ -426,7 +426,11 @@ def test_a_damaged_marker_is_told_and_mended(tmp_path: Path, content: bytes) -> 
 
     marker = Marker(path, told.append, noon)
 
-    assert [str(error) for error in told] == [f"{path} is damaged and counts as empty"]
+    (aside,) = tmp_path.glob("marker.json.corrupt.*")
+    assert [str(error) for error in told] == [
+        f"{path} is damaged and counts as empty; it is kept as {aside.name}"
+    ]
+    assert aside.read_bytes() == content
     assert marks(marker) == set()
     marker.note(UNCOMMITTED)
     assert marks(Marker(path, unexpected, noon)) == {UNCOMMITTED}
@@ -895,7 +899,7 @@ def test_rows_are_plain_json(book: Journal, tmp_path: Path) -> None:
 def test_each_way_in_which_memory_fails_is_told_once(tmp_path: Path) -> None:
     """What is in the way of one file hinders nothing else, and a person is not told of it each second."""
     for name in ("status.json", "journal.sqlite", "logins.json", "marker.json"):
-        (tmp_path / name).mkdir()
+        (tmp_path / name / "something").mkdir(parents=True)
     told: list[Any] = []
     memory = Memory(tmp_path, [told.append], lambda: AT)
 
@@ -903,7 +907,7 @@ def test_each_way_in_which_memory_fails_is_told_once(tmp_path: Path) -> None:
         memory.forget_status()
         memory.write_status(b"{}")
         memory.marker.note(MAY_HAVE_STOPPED)
-        assert memory.open_journal() is None
+        memory.open_journal().close()
         assert memory.logins.load() == []
 
     assert [(event.name, event.at) for event in told] == [("memory_failed", AT)] * len(told)

@@ -12,12 +12,10 @@ from datetime import datetime
 from scheduler.app.findings import Report, Said, failed, not_tried, passed, since_ms
 from scheduler.app.plug import endpoint_of
 from scheduler.config.configuration import GatewaySettings
+from scheduler.control.trust import AGREES_S
 from scheduler.gateway import reach
 from scheduler.gateway.pin import address, fingerprint_of, read_fingerprint
 from scheduler.model.errors import GatewayError
-
-MOST_CLOCK_ERROR_S = 30.0
-"""A clock that nobody vouches for is believed this close to the gateway's own."""
 
 SAME_S = 3.0
 """An answer's date is in whole seconds, and servers keep it for a moment: closer than this nothing can be told."""
@@ -26,7 +24,8 @@ SAME_S = 3.0
 class Approach:
     """The way to the gateway of these settings, and what each step has found for those after it.
 
-    ``vouched`` says whether the system vouches for its clock, None if it cannot tell. After the walk ``greeting`` is what
+    ``vouched`` says whether the system vouches for its clock, None if it cannot tell; ``wait_s`` is after how many seconds
+    the file trusts it all the same, None if it does not. After the walk ``greeting`` is what
     the gateway said of itself, None if it did not, and ``firmware`` is the finding to be told of that in its place.
     """
 
@@ -37,6 +36,7 @@ class Approach:
         *,
         now: Callable[[], datetime],
         vouched: Callable[[], bool | None],
+        wait_s: float | None = None,
     ) -> None:
         self.greeting: reach.Greeting | None = None
         self.firmware = not_tried("the gateway was not asked")
@@ -44,6 +44,7 @@ class Approach:
         self._report = report
         self._now = now
         self._vouched = vouched
+        self._wait_s = wait_s
         self._addresses: tuple[str, ...] = ()
         self._address = ""
         self._certificate = b""
@@ -107,20 +108,24 @@ class Approach:
     async def _clock(self) -> Said:
         gateways = None if self.greeting is None else self.greeting.clock
         off_s = None if gateways is None else (self._now() - gateways).total_seconds()
-        return judge_clock(vouched=self._vouched(), off_s=off_s, asked=self.greeting is not None)
+        asked = self.greeting is not None
+        return judge_clock(vouched=self._vouched(), off_s=off_s, asked=asked, wait_s=self._wait_s)
 
 
-def judge_clock(*, vouched: bool | None, off_s: float | None, asked: bool = True) -> Said:
-    """Whether this machine's clock may be believed. ``off_s``: how far ahead of the gateway's it is, None if not known.
+def judge_clock(
+    *, vouched: bool | None, off_s: float | None, asked: bool = True, wait_s: float | None = None
+) -> Said:
+    """Whether this machine's clock may be believed, as `control/trust.py` has it. ``off_s``: how far ahead of the gateway's.
 
-    ``asked``: the gateway answered. If it did not, and nobody vouches for the clock, nothing can be said of it.
+    It is None if that is not known. ``asked``: the gateway answered; if it did not, and nobody vouches for the clock,
+    nothing can be said of it. ``wait_s``: after how long the file trusts it all the same, None if it does not.
     """
     says = {
         True: "the system says that its clock is synchronised",
         False: "the system says that its clock is not synchronised",
         None: "the system does not say whether its clock is synchronised",
     }[vouched]
-    if not asked and not vouched:
+    if not asked and vouched is None and wait_s is None:
         return not_tried(f"{says}, and the gateway, whose clock would show it, was not asked")
     if off_s is None:
         says += "; the gateway's own is not known"
@@ -128,8 +133,12 @@ def judge_clock(*, vouched: bool | None, off_s: float | None, asked: bool = True
         says += "; it agrees with the gateway's own"
     else:
         says += f"; it is {abs(off_s):.0f} s {'ahead of' if off_s > 0 else 'behind'} the gateway's own"
-    if vouched or (off_s is not None and abs(off_s) <= MOST_CLOCK_ERROR_S):
+    if vouched or (vouched is None and off_s is not None and abs(off_s) <= AGREES_S):
         return passed(says)
+    if wait_s is not None:
+        return passed(f"{says}; the file trusts it all the same")
     return failed(
-        says, "have it synchronised: `timedatectl set-ntp true`, then `timedatectl` shows whether it is"
+        f"{says}; nothing is switched by it",
+        "have it synchronised: `timedatectl set-ntp true`, then `timedatectl` shows whether it is; "
+        "where nothing can do that, write `trust_clock_after: 10m` into the file",
     )

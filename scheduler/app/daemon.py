@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,10 +31,15 @@ from scheduler.model.errors import GatewayError, Refused, SchedulerError
 from scheduler.model.events import Event, PlanChanged, PlanRejected, Started, Stopped
 from scheduler.model.status import Status
 from scheduler.observe.status import StatusFile
+from scheduler.observe.summary import Summary
 from scheduler.store.memory import Listener, Memory
 
 if TYPE_CHECKING:
     from scheduler.simulator.device import SimulatedGateway
+
+
+RELOAD_REST_S = 0.25
+"""Between two reloads: a storm of signals must leave time for the battery."""
 
 
 class Daemon:
@@ -70,6 +76,7 @@ class Daemon:
         self._refused: object = None
         self._one_reload = asyncio.Lock()
         self._reloads: set[asyncio.Task[None]] = set()
+        self._reload_waits = False
         self._pulse = pulse
         self._problem = problem
         self._tried = seen or {**contents(self._files()), configuration.path: configuration.digest}
@@ -113,6 +120,7 @@ class Daemon:
                     longest_install_s=lambda: longest_install_s(memory.events()),
                     arm=self._engine(stack).arm,
                     report=self._reporter(memory),
+                    hold=memory.holds.load,
                 )
                 self._running = loop, memory
                 self._tell_start(memory)
@@ -121,7 +129,8 @@ class Daemon:
                 if self._early_reload:
                     self.reload()
                 watching = watch(self._files, self.reload, tried=lambda: self._tried)
-                async with beside(watching), beside(self._say_end()):
+                holds = watch(lambda: [memory.holds.path], loop.wake)
+                async with beside(watching), beside(holds), beside(self._say_end()):
                     left = await loop.run(self.stop)
                 for task in self._reloads:
                     task.cancel()
@@ -134,13 +143,22 @@ class Daemon:
 
     def _reporter(self, memory: Memory) -> Callable[[Status], None]:
         file = StatusFile(memory.write_status, self.zone)
+        summary = Summary(self._tell_log)
 
         def report(status: Status) -> None:
+            memory.mend()
+            status = replace(status, memory_problem=memory.problem)
+            summary.report(status)
             file.report(status)
             if self._pulse is not None:
                 self._pulse.cycle(status, self.zone())
 
         return report
+
+    def _tell_log(self, event: Event) -> None:
+        """For what is no history: it would push that out of the journal."""
+        for listener in self._listeners:
+            listener(event)
 
     async def _say_end(self) -> None:
         await self.stop.wait()
@@ -179,16 +197,26 @@ class Daemon:
             memory.tell(oddity)
 
     def reload(self) -> None:
-        """Take up the files as they are now. With a problem in them, the plan in force goes on."""
+        """Take up the files as they are now. With a problem in them, the plan in force goes on.
+
+        However often this is called, one reload is under way and one more waits, which reads what is there by then.
+        """
         if self._running is None:
             self._early_reload = True
-        else:
+        elif not self._reload_waits:
+            self._reload_waits = True
             task = asyncio.create_task(self._reload(*self._running), name="reload")
             self._reloads.add(task)
             task.add_done_callback(self._reloads.discard)
 
     async def _reload(self, loop: Loop, memory: Memory) -> None:
-        async with self._one_reload, self._told():
+        async with self._one_reload:
+            self._reload_waits = False
+            await self._take_up(loop, memory)
+            await asyncio.sleep(RELOAD_REST_S)
+
+    async def _take_up(self, loop: Loop, memory: Memory) -> None:
+        async with self._told():
             try:
                 fresh = self._load()
                 if self._plug is identity_of and fresh.gateway.type != self._configuration.gateway.type:

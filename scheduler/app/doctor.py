@@ -62,7 +62,7 @@ async def examine(
     ``vouched`` says whether the system vouches for its clock, None if it cannot tell. Interrupted once ``stop`` is set;
     StoreError or SimulatorError if a simulated gateway cannot be started.
     """
-    clock = SystemClock()
+    clock, wait_s = SystemClock(), configuration.trust_after_s
     async with AsyncExitStack() as stack:
         if configuration.gateway.type == "simulated":
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tou-scheduler-doctor-")))
@@ -70,7 +70,7 @@ async def examine(
             configuration, directory = replace(configuration, gateway=there), folder / "memory"
         install = install_under_way(configuration, directory, clock.now())
         report = Report(tell, username=configuration.gateway.username, install=install)
-        approach = Approach(configuration.gateway, report, now=clock.now, vouched=vouched)
+        approach = Approach(configuration.gateway, report, now=clock.now, vouched=vouched, wait_s=wait_s)
         await _unless(stop, approach.walk())
         report.answered(None if approach.greeting is None else approach.greeting.identity)
         await _Inside(configuration, approach, report).walk(directory, stop)

@@ -33,15 +33,17 @@ def policy_of(configuration: Configuration) -> Policy:
         on_drift=configuration.on_drift,
         verify_s=configuration.verify_every_s,
         digest=configuration.digest,
+        trust_after_s=configuration.trust_after_s,
     )
 
 
 def keep_record(memory: Memory, stack: AsyncExitStack, zone: Callable[[], tzinfo]) -> None:
-    """Have the journal keep what happens from now on, if it can be used."""
+    """Have the journal keep what happens from now on, as soon as it can be used."""
     journal = memory.open_journal()
-    if journal is not None:
-        stack.callback(journal.close)
-        memory.listen(Recorder(journal, zone, memory.failed).tell)
+    stack.callback(journal.close)
+    recorder = Recorder(journal, zone, memory.failed)
+    memory.listen(recorder.tell)
+    memory.retry_too(recorder.retry)
 
 
 async def once(configuration: Configuration, directory: Path, *, stop: asyncio.Event) -> SwitchRecord:
@@ -55,7 +57,8 @@ async def once(configuration: Configuration, directory: Path, *, stop: asyncio.E
         memory = Memory(directory, [], clock.now, simulated=configuration.gateway.type == "simulated")
         async with AsyncExitStack() as stack:
             keep_record(memory, stack, lambda: configuration.schedule.zone)
-            plan = agenda(policy_of(configuration), clock.now())
+            now, hold = clock.now(), memory.holds.load()
+            plan = agenda(policy_of(configuration), now).under(hold, now)
             diary = Diary(memory.moments, device_of(configuration))
             install = install_of(configuration, diary, clock.now())
             stack.callback(_owe_on, memory.marker, Told(diary, clock), MAY_HAVE_STOPPED in memory.marker)

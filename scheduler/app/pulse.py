@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from scheduler.control.ports import Clock, Tell
+from scheduler.daemon.clock import manager_s
 from scheduler.daemon.deadman import DeadMan
 from scheduler.daemon.systemd import Supervisor
 from scheduler.model.events import Hung
@@ -75,7 +76,7 @@ class Pulse(AbstractContextManager["Pulse"]):
     def reloading(self) -> None:
         """The files are taken up now, until `reloaded`."""
         if self._ready:
-            self._supervisor.reloading(self._clock.monotonic())
+            self._supervisor.reloading(manager_s())
 
     def reloaded(self) -> None:
         """Whatever came of it, it is over."""

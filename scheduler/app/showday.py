@@ -18,6 +18,7 @@ from scheduler.app.witness import Witness
 from scheduler.control.agenda import agenda
 from scheduler.daemon.clock import FastClock
 from scheduler.gateway.wire import to_raw
+from scheduler.model.clock import Kept
 from scheduler.model.setpoint import Setpoint
 from scheduler.observe.narrate import Narrator
 from scheduler.simulator.device import SimulatedGateway
@@ -77,6 +78,14 @@ class ReadyClock:
     def monotonic(self) -> float:
         """Seconds of this clock since it goes."""
         return 0.0 if self._stands else self._clock.monotonic()
+
+    def origin(self) -> datetime:
+        """What it shows at its start: nobody sets it."""
+        return self._start
+
+    def kept(self) -> Kept:
+        """It is right by itself: nothing else goes by it."""
+        return Kept()
 
     async def sleep(self, seconds: float) -> None:
         """Wait this many seconds of this clock, which are fewer of the machine's."""

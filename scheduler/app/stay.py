@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -120,7 +121,9 @@ class Standby:
             started = self._clock.now()
             async with beside(watch(lambda: files, self._again.set, tried=lambda: seen)):
                 while not (self._stop.is_set() or self._again.is_set()):
+                    memory.mend()
                     status = _without_plan(self._clock.now(), started, problem)
+                    status = replace(status, memory_problem=memory.problem)
                     report(status)
                     self._pulse.cycle(status, UTC)
                     await self._either()

@@ -5,53 +5,45 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from scheduler import __version__
 from scheduler.cli.common import Exit, say, say_all
-from scheduler.cli.demo import demo
-from scheduler.cli.doctor import doctor
-from scheduler.cli.explain import explain
-from scheduler.cli.firmware import firmware
-from scheduler.cli.history import history
-from scheduler.cli.inspect import inspect
-from scheduler.cli.once import once
-from scheduler.cli.plan import plan
-from scheduler.cli.run import run
-from scheduler.cli.schema import schema
-from scheduler.cli.service import service
-from scheduler.cli.simulator import simulator
-from scheduler.cli.sitemaster import sitemaster
-from scheduler.cli.status import status
-from scheduler.cli.trust import trust
-from scheduler.cli.validate import validate
-from scheduler.cli.version import version
+from scheduler.cli.extras import spare_extras
 
 VERBS = (
-    validate,
-    plan,
-    explain,
-    run,
-    once,
-    status,
-    history,
-    firmware,
-    trust,
-    doctor,
-    inspect,
-    sitemaster,
-    simulator,
-    demo,
-    schema,
-    version,
+    "validate",
+    "plan",
+    "explain",
+    "run",
+    "once",
+    "hold",
+    "resume",
+    "status",
+    "history",
+    "firmware",
+    "trust",
+    "doctor",
+    "inspect",
+    "sitemaster",
+    "simulator",
+    "demo",
+    "rehearse",
+    "schema",
+    "version",
+    "service",
 )
-"""In the order in which a person needs them."""
+"""In the order in which a person needs them: each is a function, or a command line of its own, in the module of its name."""
 
 
-def build() -> typer.Typer:
-    """The command line with all its verbs."""
+def build(*verbs: str) -> typer.Typer:
+    """The command line with these verbs, or with all of them where none is named.
+
+    A daemon that runs for years would else keep every other verb in its memory, and each start would wait for all of them.
+    """
     app = typer.Typer(
         name="tou-scheduler",
         help="Runs a Tesla Powerwall by the clock of the electricity tariff and proves every switch.",
@@ -63,9 +55,12 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for verb in VERBS:
-        app.command()(verb)
-    app.add_typer(service, name="service")
+    for name in verbs or VERBS:
+        verb = getattr(import_module(f"scheduler.cli.{name}"), name)
+        if isinstance(verb, typer.Typer):
+            app.add_typer(verb, name=name)
+        else:
+            app.command()(verb)
     return app
 
 
@@ -87,9 +82,10 @@ def _options(
 def main() -> None:
     """The entry point of the `tou-scheduler` command."""
     say_all()
+    spare_extras()
     try:
         try:
-            build()()
+            build(*(verb for verb in VERBS if verb in sys.argv[1:2]))()
         finally:
             sys.stdout.flush()
     except OSError as error:

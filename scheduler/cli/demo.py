@@ -84,7 +84,7 @@ def demo(
     if date is not None and date.year not in YEARS:
         fail(f"--date: the year must be {YEARS[0]} to {YEARS[-1]}", Exit.USAGE)
     day = None if date is None else date.date()
-    configuration = load_or_fail(_file(config))
+    configuration = load_or_fail(file_to_show(config))
     try:
         refuse_unknown(scenario or [], datetime.combine(day or _DAY, _BEGINS, UTC))
         if compare:
@@ -96,7 +96,7 @@ def demo(
     raise typer.Exit(code)
 
 
-def _file(given: Path | None) -> Path:
+def file_to_show(given: Path | None) -> Path:
     """The file to show: the one that every verb takes, or the shipped example where there is none."""
     from scheduler.app.shipped import NotShipped, shipped_path
 

@@ -52,7 +52,7 @@ def once(*, config: ConfigOption = None, state: StateOption = None, json: JsonOp
 
 async def _bring(configuration: Configuration, directory: Path) -> SwitchRecord:
     """Until done, or until a signal calls it off: then the battery is put back into service first."""
-    from scheduler.app import once as bring
+    from scheduler.app.once import once as bring
     from scheduler.daemon import process
 
     return await bring(configuration, directory, stop=process.told_to_stop())

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from scheduler.cli.common import ConfigOption, Exit, JsonOption, config_path, fail, load_or_fail, print_json
+from scheduler.cli.extras import allow_rich
 from scheduler.plan.agenda import Day, Entry, agenda
 from scheduler.plan.compile import compile_plan
 from scheduler.plan.document import plan_document
@@ -82,6 +83,7 @@ def _plain(day: Day, columns: tuple[str, ...]) -> list[str]:
 
 
 def _show_on_terminal(days: Iterable[Day], columns: tuple[str, ...]) -> None:
+    allow_rich()
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

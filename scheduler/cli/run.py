@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -59,9 +58,15 @@ def run(
 ) -> None:
     """Run the schedule until told to stop. SIGHUP takes up an edited file, and so does saving it."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be obeyed, it must not end us
-    _spare_extras()
-    from scheduler.daemon import process
     from scheduler.model.errors import SchedulerError
+    from scheduler.store import lock
+
+    directory = state_dir(state)
+    try:  # before all that takes long to load: who is one too many is told at once
+        lock.look(directory / "lock")
+    except SchedulerError as error:
+        fail_for(error)
+    from scheduler.daemon import process
     from scheduler.observe.logs import configure
 
     configure()
@@ -70,7 +75,7 @@ def run(
         _write_example(path)
     configuration = None if stay else load_or_fail(path, warn=False)
     try:
-        left = process.run(_serve(path, configuration, state_dir(state)))
+        left = process.run(_serve(path, configuration, directory))
     except SchedulerError as error:
         fail_for(error)
     if left is not None:
@@ -80,19 +85,9 @@ def run(
         )
 
 
-def _spare_extras() -> None:
-    """Say that `rich`, `h2` and the command line of httpx are not there: structlog and httpx load what they find.
-
-    The daemon draws nothing on a terminal and speaks HTTP/1.1; it would pay 8 MB and 0.1 s for it. None in this place is
-    Python's own word for a module that must not be found, and both libraries then do without.
-    """
-    for extra in ("rich", "h2", "httpx._main"):
-        sys.modules.setdefault(extra, None)  # type: ignore[arg-type]
-
-
 async def _serve(path: Path, configuration: Configuration | None, directory: Path) -> GatewayError | None:
     """Run this configuration, or without one stay up whatever the file at ``path`` is worth."""
-    from scheduler.app import Daemon
+    from scheduler.app.daemon import Daemon
     from scheduler.app.pulse import Pulse
     from scheduler.app.stay import Standby
     from scheduler.daemon.clock import SystemClock

@@ -66,7 +66,9 @@ class GatewaySettings:
 class Configuration:
     """All that the program is told. ``digest`` is the SHA-256 of the file's bytes, in hexadecimal.
 
+    ``keeps_every_reserve``: the file says that this gateway has no gap of `shapes.GAP`.
     ``tariff_source`` and ``tariff_effective`` say where the prices come from and since when they hold, for people.
+    ``trust_clock_after_s`` is what the file says of a clock that nothing synchronises, None if nothing.
     """
 
     path: Path
@@ -79,3 +81,10 @@ class Configuration:
     tariff_source: str
     tariff_effective: date | None
     warnings: tuple[Problem, ...]
+    trust_clock_after_s: float | None = None
+    keeps_every_reserve: bool = False
+
+    @property
+    def trust_after_s(self) -> float | None:
+        """After how many seconds the clock is trusted whoever keeps it: at once where the gateway is only simulated."""
+        return 0.0 if self.gateway.type == "simulated" else self.trust_clock_after_s

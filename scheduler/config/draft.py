@@ -54,6 +54,8 @@ def draft(root: dict[str, Any], report: Report) -> Draft:
     """The sound parts of the settings; what is not sound goes into the report."""
     empty = set(empty_values(root))
     for path in empty:
+        if report.full:
+            break
         message = "this entry is empty"
         if isinstance(path[-1], str):
             message = f"nothing stands after {called(report, path)}"
@@ -66,7 +68,8 @@ def draft(root: dict[str, Any], report: Report) -> Draft:
         said = (any(e["loc"][:depth] in empty for depth in range(1, len(e["loc"]) + 1)) for e in errors)
         complain(report, [e for e, already in zip(errors, said, strict=True) if not already], root)
     sound: dict[KeyPath, Any] = {}
-    for pattern, model in _PARTS:
+    # Of a file with so many problems nothing more is said: to know its sound parts would only keep the daemon busy.
+    for pattern, model in () if report.full else _PARTS:
         for path, value in _within(root, pattern):
             with suppress(ValidationError):
                 sound[path] = model.model_validate(value)

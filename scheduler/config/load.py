@@ -139,7 +139,11 @@ def _configuration(path: Path, digest: str, file: File, schedule: Schedule, repo
         gateway=convert.gateway(file.gateway, path.absolute().parent),
         on_drift=file.on_drift,
         verify_every_s=file.verify_every.total_seconds() if file.verify_every else DEFAULT_VERIFY_EVERY_S,
+        trust_clock_after_s=None
+        if file.trust_clock_after is None
+        else file.trust_clock_after.total_seconds(),
         tariff_source=file.tariff.source or "",
         tariff_effective=file.tariff.effective,
         warnings=report.problems,
+        keeps_every_reserve=file.gateway.reserve_gap == "none",
     )

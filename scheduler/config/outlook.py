@@ -153,6 +153,8 @@ def _check_moments(
     plan: Timeline, zone: ZoneInfo, with_deadline: set[int], told: set[int], report: Report
 ) -> None:
     """At most one problem a rule: the first moment that has one stands for all."""
+    if not plan.moments:
+        return
     dearest, coarse = _dearest(plan, zone), plan.merged()
     for moment in plan.moments:
         if moment.line in told:

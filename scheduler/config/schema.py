@@ -31,6 +31,7 @@ from scheduler.config.spelling import (
     ServerName,
     Shift,
     Text,
+    Wait,
 )
 from scheduler.config.words import LARGEST_PORT
 from scheduler.model.firmware import SIMULATED
@@ -224,6 +225,11 @@ class File(Section):
     on_drift: DriftWord = Field("yield", description="What to do when somebody changes what we set.")
     verify_every: Look | None = Field(
         None, description="How often to look at the gateway, 30s to 1h; 5m unless given."
+    )
+    trust_clock_after: Wait | None = Field(
+        None,
+        description="For a machine whose clock nothing synchronises: so long after its start, or after its clock was set, "
+        "switch by it all the same; at most 24h. Without it nothing is switched until the clock is synchronised.",
     )
 
 

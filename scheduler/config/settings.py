@@ -52,6 +52,7 @@ class Overridable(BaseSettings):
     default: Ask | None = None
     on_drift: DriftWord | None = None
     verify_every: str | None = None
+    trust_clock_after: str | None = None
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {"site": Site, "gateway": Gateway, "default": Ask}

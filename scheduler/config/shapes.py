@@ -95,12 +95,17 @@ def _check_kind(report: Report, rule: Rule, path: KeyPath) -> None:
 def _check_ask(report: Report, ask: Ask, path: KeyPath, *, gap: bool) -> None:
     if ask.mode is None and ask.reserve is None:
         report.error(path, f"'{path[-1]}' asks for nothing", "give it a mode, a reserve, or both")
-    if gap and ask.reserve is not None and GAP[0] < ask.reserve < GAP[1]:
-        report.error(
-            (*path, "reserve"),
-            f"most gateways do not keep a reserve of {ask.reserve:g}",
-            "use 80 or 100; if yours keeps 81 to 99, say so with gateway: {reserve_gap: none}",
-        )
+    unkept = not_kept(ask.reserve) if gap and ask.reserve is not None else None
+    if unkept is not None:
+        report.error((*path, "reserve"), *unkept)
+
+
+def not_kept(reserve: float) -> tuple[str, str] | None:
+    """What is wrong with a reserve, in percent, that most gateways do not keep, and what to do; None if they keep it."""
+    if not GAP[0] < reserve < GAP[1]:
+        return None
+    remedy = "use 80 or 100; if yours keeps 81 to 99, say so with gateway: {reserve_gap: none}"
+    return f"most gateways do not keep a reserve of {reserve:g}", remedy
 
 
 def _check_condition(report: Report, condition: If, path: KeyPath) -> None:

@@ -19,6 +19,7 @@ from scheduler.plan.rules import ClockTime, Relative
 
 SHORTEST_LOOK = timedelta(seconds=30)
 LONGEST_LOOK = timedelta(hours=1)
+LONGEST_WAIT = timedelta(hours=24)
 LONGEST_SHIFT = timedelta(hours=12)
 
 DriftWord = Literal["yield", "enforce", "notify"]
@@ -139,6 +140,11 @@ Look = Annotated[
     timedelta,
     _meaning(_between(SHORTEST_LOOK, LONGEST_LOOK, "30s to 1h"), "5m"),
     WithJsonSchema(_pattern(words.DURATION, "5m")),
+]
+Wait = Annotated[
+    timedelta,
+    _meaning(_between(timedelta(0), LONGEST_WAIT, "at most 24h"), "10m"),
+    WithJsonSchema(_pattern(words.DURATION, "10m")),
 ]
 AtWord = Annotated[
     ClockTime | Relative,

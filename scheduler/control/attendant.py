@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scheduler.control.act import Act
 from scheduler.control.agenda import Agenda, Policy
 from scheduler.control.diary import Diary
 from scheduler.control.errands import Errands
 from scheduler.control.failures import Failures
-from scheduler.control.install import AHEAD, Standing
+from scheduler.control.held import Held
 from scheduler.control.lack import Lack
+from scheduler.control.ownership import Ownership
 from scheduler.control.pacing import LONGEST_PAUSE_S, STEADY
 from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Note, Tell
 from scheduler.control.proof import Proof
@@ -23,6 +24,7 @@ from scheduler.control.repair import Repair
 from scheduler.control.restart import Restarts
 from scheduler.control.session import Session, standstill
 from scheduler.control.state import State
+from scheduler.control.trust import Trust
 from scheduler.control.watch import GridWatch
 from scheduler.model.errors import (
     BadCredentials,
@@ -46,6 +48,7 @@ class Attendant:
         gateway: Gateway,
         *,
         clock: Clock,
+        trust: Trust,
         marks: Marks,
         note: Note,
         tell: Tell,
@@ -54,6 +57,7 @@ class Attendant:
         device: str,
     ) -> None:
         self._clock = clock
+        self._trust = trust
         self._marks = marks
         self._note = note
         self._diary = Diary(note, device)
@@ -67,15 +71,33 @@ class Attendant:
         clock, marks, tell, diary = self._clock, self._marks, self._tell, self._diary
         self._gateway = gateway
         self._session = session = Session(gateway, clock, marks, tell)
-        self._errands = Errands(gateway, session, clock, marks=marks, tell=tell, diary=diary)
+        self._errands = Errands(
+            gateway,
+            session,
+            clock,
+            marks=marks,
+            tell=tell,
+            diary=diary,
+            trusted=lambda: self._trust.belief.trusted,
+        )
         self._restarts = Restarts(gateway, session, clock, tell, diary)
         self._repair = Repair(gateway, session, clock, marks)
         self._proof = Proof(gateway, session, clock, tell)
         self._lack = Lack(self.state, gateway, session, clock)
         self._grid = GridWatch(gateway, clock, tell)
         self._failures = Failures(self.state, gateway, clock, marks=marks, tell=tell, jitter=self._jitter)
+        self._held = Held(diary, tell)
+        self._ownership = Ownership(self.state, diary, clock)
         self._act = Act(
-            self.state, gateway, session, clock, marks=marks, tell=tell, proof=self._proof, lack=self._lack
+            self.state,
+            gateway,
+            session,
+            clock,
+            marks=marks,
+            tell=tell,
+            proof=self._proof,
+            lack=self._lack,
+            ownership=self._ownership,
         )
 
     async def renew(self, gateway: Gateway | None, device: str) -> None:
@@ -115,8 +137,16 @@ class Attendant:
         wanted = [self.state.verify_s, self._proof.due_s, self._restarts.due_s, errand_s]
         return max(min(due_s for due_s in wanted if due_s is not None), self.state.pacing.resume_s)
 
+    def stepped(self, by: timedelta) -> None:
+        """The wall clock was set ``by`` so much: look at the gateway, and tell the age of what is known by the new time."""
+        self.state.stepped(by)
+        self.state.verify_s = self._clock.monotonic()
+
     async def attend(self, agenda: Agenda, now: datetime) -> None:
         """Do what is due ``now``. Failures of the gateway end in ``state``, never in an exception."""
+        self.state.clock = self._trust.belief
+        if self._trust.belief.trusted:  # else nobody knows whether its time has come, or is over
+            self._held.follow(agenda, now)
         self.state.follow(agenda, now)
         self._errands.settle(agenda.fine, self.state)
         self.state.installing_since = self._errands.installing_since(now)
@@ -130,7 +160,7 @@ class Attendant:
         if self._gateway.silence_s > 0:
             return False
         try:
-            back = await self._errands.await_return(self._standing(agenda, now))
+            back = await self._errands.await_return(self.state.standing(agenda, now, self._longest_install_s))
         except GatewayError as failure:
             self._failures.note(failure)
             return False
@@ -179,6 +209,9 @@ class Attendant:
         except NotCapable as error:  # then it cannot be switched either
             self._lack.note(error)
             raise
+        if not self._trust.belief.trusted:
+            await self._show(agenda)
+            return
         await self._lack.doubt()
         looking = self._clock.monotonic() >= state.verify_s
         segment = agenda.coarse.at(now)
@@ -187,11 +220,14 @@ class Attendant:
             live = await self._read_live()
             state.held = segment.holding(live, state.held)
             self.state.follow(agenda, now)
+        self._ownership.follow(agenda, now)
         # A new target is not looked at first: its switch reads the gateway anyway.
-        actual = await self._look(agenda.policy) if looking and state.record is not None else None
+        looking = (looking and state.record is not None) or self._ownership.recalls()
+        actual = await self._look(agenda.policy) if looking else None
         record = state.record
         await self._act.carry_out(self._act.decide(agenda, now, actual), agenda.policy, segment)
         self._note_identity()
+        self._ownership.note()
         if actual is not None:
             await self._restarts.look()
             await self._grid.look(live)
@@ -199,23 +235,20 @@ class Attendant:
             self._restarts.well(None)
         await self._restarts.settle(agenda)
         state.record = await self._proof.attend(state.record, every_s=agenda.policy.verify_s)
-        await self._errands.attend(agenda.fine, self._standing(agenda, now), self._read_live)
+        await self._errands.attend(
+            agenda.fine, self.state.standing(agenda, now, self._longest_install_s), self._read_live
+        )
         self._note_identity()
         if self._errands.installing_since(now) is not None:
             self._restarts.well(None)  # it was looked at just before
 
-    def _standing(self, agenda: Agenda, now: datetime) -> Standing:
-        state = self.state
-        latch = state.pacing.latch
-        return Standing(
-            fine=agenda.fine,
-            segments=agenda.coarse.segments_between(now, now + AHEAD),
-            desired=state.desired,
-            proven=state.verdict is not None and state.verdict.good,
-            longest_s=self._longest_install_s,
-            refusal=None if latch is None else str(latch),
-            zone=agenda.policy.schedule.zone,
-        )
+    async def _show(self, agenda: Agenda) -> None:
+        """Look, and write nothing: nobody knows what should be true now."""
+        if self._clock.monotonic() >= self.state.verify_s:
+            await self._look(agenda.policy)
+            await self._restarts.look()
+        await self._restarts.settle(agenda)
+        self.state.record = await self._proof.attend(self.state.record, every_s=agenda.policy.verify_s)
 
     async def _read_live(self) -> Live:
         self.state.live = await self._session.observe(self._gateway.live)
@@ -226,6 +259,7 @@ class Attendant:
         self._gateway.exchanges()  # a look is nobody's evidence
         with contextlib.suppress(NotCapable):
             await self._session.observe(self._session.identify)
+            self._trust.compare(self._gateway.clock_ahead_s)
         self._note_identity()
         if await self._session.stands_still():
             raise standstill()

@@ -19,6 +19,7 @@ class View:
 
     ``verdict`` is that of the current target, None while it is new; ``actual`` was read in this cycle, None if the
     gateway was not read; ``owed`` means that a write of ours may lack its commit; ``refusal`` is what a person must mend.
+    ``set_back_ago_s`` is how many seconds ago changes by somebody were set back within the last hour.
     """
 
     desired: Setpoint
@@ -27,6 +28,7 @@ class View:
     owed: bool = False
     refusal: str | None = None
     on_drift: DriftPolicy = "yield"
+    set_back_ago_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,33 @@ class Enforce:
 
 
 @dataclass(frozen=True, slots=True)
+class Bide:
+    """Somebody changed it again soon after it was set back: that is done once more, in ``pause_s`` seconds."""
+
+    found: Setpoint
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contend:
+    """Somebody changes it again and again: that is told, and not set back before the hour has room for it."""
+
+    found: Setpoint
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """A person must act first."""
 
     reason: str
 
+
+SET_BACK_PAUSE_S = 300.0
+"""The shortest time between two times that a change by somebody is set back."""
+
+SET_BACK_IN_HOUR = 6
+"""So often it is set back within an hour. Whoever changes it once more is another program, and to take turns with it helps nobody."""
 
 _OPEN = (None, Verdict.UNREACHABLE, Verdict.REFUSED, Verdict.SUPERSEDED)
 _READ_BACK = (
@@ -75,7 +99,7 @@ _READ_BACK = (
 )
 """The gateway once had what was desired: if it has something else now, somebody else asked for that."""
 
-Decision = Hold | Switch | Yield | Enforce | GiveUp
+Decision = Hold | Switch | Yield | Enforce | Bide | Contend | GiveUp
 
 
 _STRICTEST_FIRST: tuple[DriftPolicy, ...] = ("enforce", "notify", "yield")
@@ -101,5 +125,16 @@ def decide(view: View) -> Decision:
             return Switch("it reads back after all, which wants a better verdict")
         return Hold("the gateway has what is desired")
     if view.verdict in _READ_BACK:
-        return Enforce(view.actual) if view.on_drift == "enforce" else Yield(view.actual, view.on_drift)
+        return _answer(view, view.actual)
     return Switch("the last switch was not proven")
+
+
+def _answer(view: View, found: Setpoint) -> Decision:
+    """What is done about a change by somebody."""
+    if view.on_drift != "enforce":
+        return Yield(found, view.on_drift)
+    times = len(view.set_back_ago_s)
+    if times >= SET_BACK_IN_HOUR:
+        return Contend(found, times)
+    pause_s = SET_BACK_PAUSE_S - min(view.set_back_ago_s, default=SET_BACK_PAUSE_S)
+    return Bide(found, pause_s) if pause_s > 0 else Enforce(found)

@@ -1,4 +1,4 @@
-"""What must outlast us of the gateway's firmware and of moments: which version was seen, what is under way, what is done.
+"""What must outlast us of one gateway: which firmware was seen, which moments are under way or done, what is proven of its setpoint.
 
 Sections of one small note, each written by whoever owns it. What they mean is not known here; losing them costs a check
 that is made once more, never a switch.
@@ -23,6 +23,12 @@ DONE = "done"
 
 WAITING = "waiting"
 """Written by `errands`: an update that was found and not installed: ``at``, ``message``, and the ``firmware`` it waited beside."""
+
+HELD = "held"
+"""Written by `held`: the hold that was told as begun, and not as ended yet."""
+
+OWNED = "owned"
+"""Written by `ownership`: the setpoint that was proven last, for which target, and what somebody made of it since."""
 
 TOLD = "told"
 """Written by `told`: the install that the gateway was told last."""

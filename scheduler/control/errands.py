@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from math import ceil
 
-from scheduler.control.diary import CURRENT, DONE, WAITING, Diary, Section
+from scheduler.control.deeds import REMEMBERED, Deeds, deadline
+from scheduler.control.diary import CURRENT, DONE, WAITING, Diary
 from scheduler.control.firmware import POLL_S, Check, Outcome, Phase, resumed
 from scheduler.control.install import Standing
 from scheduler.control.ports import Clock, Gateway, Marks, Tell
@@ -19,27 +20,33 @@ from scheduler.control.result import result_of
 from scheduler.control.session import Session
 from scheduler.control.state import State
 from scheduler.control.told import Told
+from scheduler.control.trust import CORRECTION, Steps
 from scheduler.control.upkeep import RETRY_S, Upkeep
 from scheduler.model.errors import NotCapable, NotOffered, Refused, SessionExpired, Throttled, Transient
 from scheduler.model.events import LeftInstalling, MomentEnded, MomentStarted, PathChecked
 from scheduler.model.reading import Live
 from scheduler.model.timeline import Moment, Timeline
 
-LONGEST = timedelta(minutes=30)
-"""A moment without ``done_by`` is over after this long, done or not."""
-
 LOOK = "look in Tesla's app, and start it there or in the gateway's own page if it stands still"
-
-REMEMBERED = timedelta(days=3)
-"""So long it is known that a moment was done; none is due for longer."""
 
 
 class Errands:
-    """The moments that are due, under way or done."""
+    """The moments that are due, under way or done. None is begun while the clock is not ``trusted``."""
 
     def __init__(
-        self, gateway: Gateway, session: Session, clock: Clock, *, marks: Marks, tell: Tell, diary: Diary
+        self,
+        gateway: Gateway,
+        session: Session,
+        clock: Clock,
+        *,
+        marks: Marks,
+        tell: Tell,
+        diary: Diary,
+        trusted: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._trusted = trusted
+        self._steps = Steps(clock)
+        self._deeds = Deeds(diary)
         self._clock = clock
         self._tell = tell
         self._diary = diary
@@ -56,32 +63,58 @@ class Errands:
         )
         self._session = session
         self._began = clock.now()
-        noted = resumed(diary.section(CURRENT))
-        self._check = noted if noted is not None and noted.is_of(self._began) else None
+        self._check = self._noted(self._began)
+        self._told.settle()
         if self._told.left_s > 0:
             session.brace(self._told.left_s)
         self._passed: set[str] = set()
         self._ask_s = 0.0
 
+    def _noted(self, now: datetime) -> Check | None:
+        """The moment that an earlier run of ours was at, if it can still be under way."""
+        noted = resumed(self._diary.section(CURRENT))
+        return noted if noted is not None and noted.is_of(now) else None
+
+    def _catch_up(self) -> None:
+        """The wall clock may have been set: what is under way is so for as long as before, and for as long yet."""
+        by = self._steps.moved()
+        if not by:
+            return
+        now = self._clock.now()
+        self._began = min(self._began, now)
+        self._told.carry(by)
+        if self._check is None:
+            self._check = self._noted(now)
+        else:
+            self._keep(self._check.carried(by))
+        if by <= -CORRECTION:
+            self._deeds.forget_after(now)
+            self._passed.clear()
+
     @property
     def look_s(self) -> float | None:
         """When the moment under way wants to be attended next, by the monotonic clock; None if there is none."""
         check = self._check
-        return None if check is None or check.phase is Phase.RETURN else check.look_s
+        if check is None or check.phase is Phase.RETURN or not (self._trusted() or check.installs):
+            return None
+        return check.look_s
 
     @property
     def told_at(self) -> datetime | None:
         """When the gateway was told to install whatever it comes back with next; None if it was not."""
+        self._catch_up()
         return self._told.since
 
     def installing_since(self, now: datetime) -> datetime | None:
         """Since when the gateway is expected to be gone for an install; None if it is expected to answer."""
+        self._catch_up()
         check = self._check
         under_way = check is not None and check.phase is Phase.INSTALL and now < check.ends
         return check.since if check is not None and under_way else None
 
     def leave(self, now: datetime) -> bool | None:
         """Tell that we end while the gateway may restart by our doing; whether it is gone for it, None if it may not."""
+        self._catch_up()
         left_s = self._told.left_s
         if left_s <= 0:
             return None
@@ -146,7 +179,12 @@ class Errands:
 
     def settle(self, timeline: Timeline, state: State) -> None:
         """End the moment under way if its time is over, or what it was for is proven; begin one. Nothing is asked for it."""
+        self._catch_up()
         now = self._clock.now()
+        if not self._trusted():
+            self._began = now  # what came due before anybody knew the time is nobody's news
+            if self._check is None or not self._check.installs:
+                return
         check = self._check or self._begun(timeline, now)
         if check is None:
             return
@@ -211,11 +249,10 @@ class Errands:
 
     def _due(self, timeline: Timeline, now: datetime) -> Moment | None:
         """The first moment that is to be begun now; those whose time went by are ended."""
-        done = self._diary.section(DONE)
         for moment in timeline.moments_between(now - REMEMBERED, now + timedelta(microseconds=1)):
-            if moment.deed in done or moment.deed in self._passed:
+            if moment.deed in self._deeds or moment.deed in self._passed:
                 continue
-            if now < _deadline(moment):
+            if now < deadline(moment):
                 return moment
             if moment.at >= self._began:  # what was due before we started is nobody's news
                 unread = "" if moment.condition is None else f"; whether {moment.condition} could not be read"
@@ -225,7 +262,7 @@ class Errands:
 
     def _start(self, moment: Moment) -> None:
         self._tell(MomentStarted(at=self._clock.now(), do=moment.do, rule=moment.rule, due=moment.at))
-        self._keep(Check(moment=moment, deadline=_deadline(moment), phase=Phase.PATH))
+        self._keep(Check(moment=moment, deadline=deadline(moment), phase=Phase.PATH))
 
     def _keep(self, check: Check) -> None:
         """Where the moment stands, durably before this returns: the next run of ours goes on from here."""
@@ -251,7 +288,7 @@ class Errands:
                 message=message,
             )
         )
-        over = {CURRENT: {}, DONE: self._done_with(moment)}
+        over = {CURRENT: {}, DONE: self._deeds.with_this(moment, now)}
         if outcome is Outcome.UPDATE_WAITING:
             identity = self._session.identity
             firmware = None if identity is None else identity.firmware
@@ -259,13 +296,3 @@ class Errands:
         elif outcome in {Outcome.UP_TO_DATE, Outcome.INSTALLED, Outcome.INSTALLED_SHUT}:
             over[WAITING] = {}
         self._diary.put_together(over)
-
-    def _done_with(self, moment: Moment) -> Section:
-        now = self._clock.now()
-        done = self._diary.section(DONE) | {moment.deed: now.isoformat()}
-        oldest = (now - REMEMBERED).isoformat()
-        return {key: at for key, at in done.items() if isinstance(at, str) and at >= oldest}
-
-
-def _deadline(moment: Moment) -> datetime:
-    return moment.done_by or moment.at + LONGEST

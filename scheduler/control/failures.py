@@ -11,7 +11,14 @@ from scheduler.control.pacing import LONGEST_PAUSE_S
 from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Tell
 from scheduler.control.state import State
 from scheduler.control.trouble import trouble_of
-from scheduler.model.errors import BadCredentials, GatewayError, IdentityChanged, NotCapable, Throttled
+from scheduler.model.errors import (
+    BadCredentials,
+    GatewayError,
+    IdentityChanged,
+    NotCapable,
+    NotLetIn,
+    Throttled,
+)
 from scheduler.model.events import GatewayBack
 
 
@@ -51,7 +58,10 @@ class Failures:
         other = isinstance(error, IdentityChanged)
         before, state.trouble = state.trouble, trouble_of((None if other else state.pacing.latch) or error)
         state.pacing = state.pacing.after(error, now_s, self._jitter())
-        if MAY_HAVE_STOPPED in self._marks and not isinstance(error, Throttled | BadCredentials | NotCapable):
+        lasting = isinstance(error, Throttled | BadCredentials | NotCapable) and not isinstance(
+            error, NotLetIn
+        )
+        if MAY_HAVE_STOPPED in self._marks and not lasting:
             state.pacing = state.pacing.hurried(now_s + LONGEST_PAUSE_S)
         state.verify_s = now_s  # look before anything else when the pause is over
         if before is None or before.kind is not state.trouble.kind or (other and before != state.trouble):

@@ -96,10 +96,32 @@ class Check:
         """When it is over, done or not."""
         return self.until or self.deadline
 
+    @property
+    def installs(self) -> bool:
+        """Whether the gateway was told to install: what becomes of it is looked at whatever a clock shows."""
+        return self.phase in {Phase.INSTALL, Phase.RETURN}
+
     def is_of(self, now: datetime) -> bool:
         """Whether it can still be under way ``now``."""
         instants = [self.moment.at, self.deadline, self.since or now, self.ends]
         return all(abs(instant - now) < RESUMABLE for instant in instants)
+
+    def carried(self, by: timedelta) -> Check:
+        """The check after the wall clock was set ``by`` so much: as long under way as before, and as long yet to go.
+
+        What the plan says of it stands: ``deadline`` is an instant of the plan.
+        """
+
+        def moved(instant: datetime | None) -> datetime | None:
+            return None if instant is None else instant + by
+
+        return replace(
+            self,
+            asked_at=moved(self.asked_at),
+            since=moved(self.since),
+            until=moved(self.until),
+            returned_at=moved(self.returned_at),
+        )
 
     def ended(self, outcome: Outcome, message: str, *, alert: bool = False) -> Check:
         """The check, over; ``alert``: a person should act, although the outcome is not always so bad."""

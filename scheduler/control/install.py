@@ -39,7 +39,8 @@ class Standing:
 
     ``fine`` has every price; ``segments`` are those of the coming day in which the setpoint stays the same, the present one
     first. ``proven``: the last switch read back. ``longest_s`` tells the longest install that was seen on this gateway, in
-    seconds, None if none was. ``refusal`` is what this gateway is known not to do, in words; ``zone`` that of the site.
+    seconds, None if none was. ``trusted``: the clock is believed. ``refusal`` is what this gateway is known not to do, in words; ``zone`` that of the site.
+    ``held``: a person holds the setpoint.
     """
 
     fine: Timeline
@@ -49,6 +50,8 @@ class Standing:
     zone: ZoneInfo
     longest_s: Callable[[], float | None] = lambda: None
     refusal: str | None = None
+    trusted: bool = True
+    held: bool = False
 
     @property
     def budget(self) -> timedelta:
@@ -107,8 +110,12 @@ def obstacle(now: datetime, deadline: datetime, standing: Standing) -> Obstacle 
             f"{then} in {minutes} minutes, and an install is given {takes / timedelta(minutes=1):.0f}",
             lasting=True,
         )
+    if not standing.trusted:
+        return Obstacle("the machine's clock is not trusted", lasting=False)
     if standing.refusal is not None:
         return Obstacle(standing.refusal, lasting=True)
+    if standing.held:  # a storm may be why, and an install takes the battery away for minutes
+        return Obstacle("a person holds the setpoint, and may need the battery now", lasting=False)
     if not standing.proven:
         return Obstacle("the battery is not proven to have the setpoint that the plan wants", lasting=False)
     return None

@@ -10,7 +10,7 @@ from scheduler.control.ports import Clock, Gateway
 from scheduler.control.session import Session
 from scheduler.control.state import State
 from scheduler.control.switch import Came
-from scheduler.model.errors import IdentityChanged, NotCapable, NotOffered, SessionExpired
+from scheduler.model.errors import IdentityChanged, NotCapable, NotLetIn, NotOffered, SessionExpired
 
 
 class Lack:
@@ -48,15 +48,19 @@ class Lack:
         """Ask, without a login, whether what was refused may be there after all; if so it is tried once more.
 
         NotCapable if it is not. Nothing is done before an hour has gone by since the last time, nor without a session for
-        what a session was refused: none is made for it.
+        what a session was refused: none is made for it. A login itself that was refused without a reason is tried once more.
         """
         state, latch = self._state, self._state.pacing.latch
         if not state.pacing.doubtful(self._clock.monotonic()):
             return
         missing = isinstance(latch, NotOffered)
-        if not missing and not self._gateway.has_session:
-            return
         doubted = state.pacing.doubted()
+        if not missing and not self._gateway.has_session:
+            if isinstance(
+                latch, NotLetIn
+            ):  # one login an hour is worth a switch that would be missed for ever
+                state.pacing = doubted
+            return
         try:
             await self._gateway.read()
         except IdentityChanged:

@@ -14,8 +14,10 @@ from datetime import datetime
 from scheduler.control.agenda import Agenda, Policy, agenda
 from scheduler.control.attendant import Attendant
 from scheduler.control.ports import Clock, Gateway, Marks, Note, Tell
+from scheduler.control.trust import Trust
 from scheduler.model.errors import GatewayError, Transient
 from scheduler.model.events import LeftStopped
+from scheduler.model.hold import Hold
 from scheduler.model.status import Status
 
 TICK_S = 15.0
@@ -42,7 +44,8 @@ class Loop:
 
     ``note`` is where moments and the gateway's firmware outlast us; ``longest_install_s`` tells the longest install that was
     seen on this gateway, in seconds, None if none was. ``device`` names the gateway: what was noted of another one counts
-    for nothing.
+    for nothing. ``hold`` tells what a person asked for last, with its end, which may be over. ``compiled`` makes the agenda
+    for the days around an instant.
     """
 
     def __init__(
@@ -59,16 +62,21 @@ class Loop:
         jitter: Callable[[], float] = random.random,
         longest_install_s: Callable[[], float | None] = lambda: None,
         device: str = "",
+        hold: Callable[[], Hold | None] = lambda: None,
+        compiled: Callable[[Policy, datetime], Agenda] = agenda,
     ) -> None:
         self._policy = policy
+        self._compiled = compiled
         self._clock = clock
         self._arm = arm
         self._tell = tell
         self._report = report
         self._agenda: Agenda | None = None
+        self._trust = Trust(clock, tell)
         self._attendant = Attendant(
             gateway,
             clock=clock,
+            trust=self._trust,
             marks=marks,
             note=note,
             tell=tell,
@@ -77,8 +85,14 @@ class Loop:
             device=device,
         )
         self._device = device
+        self._hold = hold
         self._incoming: tuple[Policy, Gateway | None] | None = None
         self._wake = asyncio.Event()
+
+    @property
+    def due_s(self) -> float:
+        """When something wants attention next, whatever the plan says, by the monotonic clock."""
+        return self._attendant.due_s
 
     def wake(self) -> None:
         """Look at the plan now."""
@@ -135,8 +149,12 @@ class Loop:
     async def _forever(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             self._wake.clear()
+            began_s = self._clock.monotonic()
             await self.cycle()
             await self._rest()
+            early_s = began_s + REST_S - self._clock.monotonic()
+            if early_s > 0 and not stop.is_set():  # whoever wakes us, and however often
+                await self._clock.sleep(early_s)
 
     async def cycle(self) -> None:
         """Look at the plan once and do what is due. Failures of the gateway are part of a completed cycle."""
@@ -144,10 +162,17 @@ class Loop:
             (self._policy, gateway), self._incoming = self._incoming, None
             await self._attendant.renew(gateway, self._device)
             self._agenda = None
-        now = self._clock.now()
-        if self._agenda is None or not self._agenda.covers(now):
-            self._agenda = agenda(self._policy, now)
-            self._arm(self._agenda.alarms(now))
+        by = self._trust.look(self._policy.trust_after_s)
+        now = self._trust.now()
+        fresh = self._agenda
+        if fresh is None or not fresh.covers(now):
+            fresh = self._compiled(self._policy, now)
+        fresh = fresh.under(self._hold(), now)
+        if fresh is not self._agenda or by:
+            self._agenda = fresh
+            self._arm(fresh.alarms(now))
+        if by:
+            self._attendant.stepped(by)
         await self._attendant.attend(self._agenda, now)
         self._report(self._attendant.state.status(self._agenda, now))
 
@@ -155,7 +180,7 @@ class Loop:
         """Until the next tick, or until something wants attention or wakes us."""
         rest_s = max(REST_S, min(TICK_S, self._attendant.due_s - self._clock.monotonic()))
         waking = asyncio.create_task(self._wake.wait(), name="wake")
-        resting = asyncio.create_task(self._clock.sleep(rest_s), name="rest")
+        resting = asyncio.create_task(self._trust.rest(rest_s), name="rest")
         try:
             await asyncio.wait({waking, resting}, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from scheduler.control.agenda import Agenda
 from scheduler.control.ports import Clock, Gateway, Marks, Tell
 from scheduler.control.session import Session
 from scheduler.control.switch import Came, Order, Procedure, never_tried, verdict_of
+from scheduler.control.trust import Trust
 from scheduler.model.errors import GatewayError, Refused
 from scheduler.model.evidence import SwitchRecord
 from scheduler.model.reading import Live
 
 
 async def once(agenda: Agenda, gateway: Gateway, *, clock: Clock, marks: Marks, tell: Tell) -> Came:
-    """Switch to what the agenda says for now; raises nothing of `model/errors.py`, the record tells."""
+    """Switch to what the agenda says for now; raises nothing of `model/errors.py`, the record tells.
+
+    Where the clock is not trusted, what should be now is not known: the record says refused.
+    """
     session = Session(gateway, clock, marks, tell)
+    doubt = await _doubt(agenda, gateway, session, Trust(clock, tell))
     now = clock.now()
     live: Live | None = None
-    failure: GatewayError | None = None
-    if agenda.coarse.at(now).conditional:
+    failure: GatewayError | None = doubt
+    if doubt is None and agenda.coarse.at(now).conditional:
         try:
             live = await session.observe(gateway.live)
         except GatewayError as error:
@@ -27,9 +33,21 @@ async def once(agenda: Agenda, gateway: Gateway, *, clock: Clock, marks: Marks, 
     procedure = Procedure(
         _order(agenda, now, live), gateway=gateway, session=session, clock=clock, marks=marks
     )
-    if failure is not None:  # which rule speaks cannot be known, so nothing is written
+    if failure is not None:  # which rule speaks is not known, so nothing is written
         return await procedure.end(verdict_of(failure), failure)
     return await procedure.run()
+
+
+async def _doubt(agenda: Agenda, gateway: Gateway, session: Session, trust: Trust) -> Refused | None:
+    """Why the clock is not to be trusted, after it was compared with the gateway's own where only that can tell."""
+    trust.look(agenda.policy.trust_after_s)
+    if not trust.belief.trusted:
+        with suppress(GatewayError):  # then there is nothing to compare it with
+            await session.identify()
+            trust.compare(gateway.clock_ahead_s)
+        trust.look(agenda.policy.trust_after_s)
+    belief = trust.belief
+    return None if belief.trusted else Refused(belief.why, remedy=belief.remedy)
 
 
 def refused(agenda: Agenda, now: datetime, error: Refused) -> SwitchRecord:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
+from scheduler.model.clock import Kept
 from scheduler.model.events import Event
 from scheduler.model.evidence import Step
 from scheduler.model.reading import Alert, Identity, Live, Power, UpdateStatus
@@ -57,6 +58,10 @@ class Gateway(Protocol):
     @property
     def silence_s(self) -> float:
         """For how many seconds more it wants to be left alone, whoever of us was told so; zero if it may be asked."""
+
+    @property
+    def clock_ahead_s(self) -> float | None:
+        """How far our wall clock was ahead of its own when it was identified last, in seconds; None if it does not tell."""
 
     @property
     def login_may_stop(self) -> bool:
@@ -109,16 +114,22 @@ class Gateway(Protocol):
 
 
 class Clock(Protocol):
-    """The only source of time. ``monotonic`` never steps; ``now`` may."""
+    """The only source of time. ``monotonic`` never steps; ``now`` may, and whether it is right only the system knows."""
 
     def now(self) -> datetime:
         """The wall clock, as an aware UTC datetime."""
 
     def monotonic(self) -> float:
-        """Seconds of a steady clock."""
+        """Seconds of a steady clock, since the machine or the clock began; they pass while the machine sleeps, too."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait this many seconds of this clock."""
+
+    def origin(self) -> datetime:
+        """What ``now`` showed when ``monotonic`` was zero, as of now: another instant only once ``now`` was set or slewed."""
+
+    def kept(self) -> Kept:
+        """Whether somebody keeps ``now`` right, as the system says just now."""
 
 
 class Marks(Protocol):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
+from scheduler.control.bar import Bar
 from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Tell
 from scheduler.model.errors import (
     GatewayError,
@@ -31,8 +32,14 @@ from scheduler.model.reading import Identity
 START_TIMEOUT_S = 30.0
 """How long the site controller may take to run again; a 21.x gateway took 2 s."""
 
+START_AGAIN_S = 10.0
+"""A battery that does not run so long after it was told to is told again: one word of ours may have been forgotten."""
+
 LATE_STOP_S = 60.0
 """How long after a login without an answer the battery may still be stopped by it. Ours: nobody measured it."""
+
+CREDIBLE_S = 86400.0
+"""A mark that seems older may have been noted by a clock that was wrong: nobody knows when."""
 
 YOUNG_S = 600.0
 """So long after a restart a gateway may refuse a login, or a call, without a reason and mean nothing by it. Ours."""
@@ -47,7 +54,7 @@ class Session:
     """Calls that need a login, with at most one login each, and the duty to start what a login stopped.
 
     ``logins`` counts those that were tried; ``runs`` is whether the battery was in service when a battery of doubt was last
-    looked at, None if that could not be found out since the gateway started. ``answered_at`` is when ``identity`` was read last.
+    looked at, None if that could not be found out since the gateway started.
     """
 
     def __init__(
@@ -62,21 +69,28 @@ class Session:
         self._unsure_until_s = clock.monotonic() + self._unsure_s() if unsure else 0.0
         self._young_until_s = 0.0
         self.logins = 0
-        self._barred: NotCapable | None = None
+        self._bar = Bar()
         self.identity: Identity | None = None
-        self.answered_at: datetime | None = None
+        self._answered_s: float | None = None
         self.runs: bool | None = None
 
     def _unsure_s(self) -> float:
-        """How long yet the battery may be stopped by the login that was noted: all of it if that is not known, or to come."""
+        """How long yet the battery may be stopped by the login that was noted: all of it if nobody knows, as of times to come."""
         noted_at = self._marks.noted_at(MAY_HAVE_STOPPED)
         age_s = 0.0 if noted_at is None else (self._clock.now() - noted_at).total_seconds()
-        return LATE_STOP_S - max(age_s, 0.0)
+        return LATE_STOP_S - (age_s if 0 <= age_s <= CREDIBLE_S else 0.0)
+
+    @property
+    def answered_at(self) -> datetime | None:
+        """When ``identity`` was read last, by what the wall clock shows now; None if it never was."""
+        if self._answered_s is None:
+            return None
+        return self._clock.now() - timedelta(seconds=self._clock.monotonic() - self._answered_s)
 
     async def identify(self) -> Identity:
         """Firmware and start time, remembered as ``identity``; another one may let us in again."""
         before, self.identity = self.identity, await self._gateway.identify()
-        self.answered_at = self._clock.now()
+        self._answered_s = self._clock.monotonic()
         if before != self.identity:
             self.runs = None
             self.forgive()
@@ -99,11 +113,11 @@ class Session:
 
     def forgive(self) -> None:
         """Let a login be tried again that was refused for good."""
-        self._barred = None
+        self._bar.lift()
 
     def bar(self, error: NotCapable) -> None:
         """Let no login be tried until `forgive`: what would be asked after it is not there."""
-        self._barred = error
+        self._bar.put(error, self._clock.monotonic())
 
     async def call(self, ask: Callable[[], Awaitable[Answer]], *, repair: bool = False) -> Answer:
         """``ask``, after a login if there is no session, and once more after one if the session has expired.
@@ -155,10 +169,11 @@ class Session:
 
         A login that this firmware or role does not have is tried once, and not again until the firmware is another.
         """
-        with contextlib.suppress(NotCapable, SessionExpired):  # then the worst is assumed of the login
-            await self.identify()
-        if self._barred is not None:
-            raise self._barred
+        if self._gateway.silence_s <= 0:  # else it is not to be asked, and will not be logged in to
+            with contextlib.suppress(NotCapable, SessionExpired):  # then the worst is assumed of the login
+                await self.identify()
+        stopped = repair and MAY_HAVE_STOPPED in self._marks
+        self._bar.hold(self._clock.monotonic(), stopped=stopped)
         self.logins += 1
         try:
             if self._gateway.login_may_stop:
@@ -170,11 +185,12 @@ class Session:
         except NotLetIn as error:
             if self._clock.monotonic() < self._young_until_s:
                 raise Unsteady(f"{error.args[0]}; it has just been restarted") from None
-            self._barred = error
+            self._bar.put(error, self._clock.monotonic())
             raise
         except NotCapable as error:
-            self._barred = error
+            self._bar.put(error, self._clock.monotonic())
             raise
+        self._bar.lift()
 
     async def _login_that_stops(self, *, repair: bool) -> None:
         await self._refuse_standstill()
@@ -243,11 +259,18 @@ class Session:
             return False
 
     async def _await_running(self) -> None:
-        deadline_s = self._clock.monotonic() + START_TIMEOUT_S
+        began_s = told_s = self._clock.monotonic()
+        logins = self.logins
         while not await self._running():
-            if self._clock.monotonic() > deadline_s:
+            now_s = self._clock.monotonic()
+            if now_s > began_s + START_TIMEOUT_S:
                 raise Unsteady("the battery was told to run again, but it still stands still")
-            await self._clock.sleep(self._gateway.pace.poll_s)
+            # A login that was needed to look has stopped it once more.
+            if self.logins > logins or now_s >= told_s + START_AGAIN_S:
+                await self.call(self._gateway.start, repair=True)
+                logins, told_s = self.logins, now_s
+            else:
+                await self._clock.sleep(self._gateway.pace.poll_s)
 
     async def release(self, *, within_s: float | None = None) -> GatewayError | None:
         """`ensure_running` for the end of a procedure that already has an outcome: what goes wrong is returned.

@@ -5,7 +5,7 @@ Some gateways restart more than once for one update, and come back with the batt
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scheduler.control.diary import TOLD, Diary, instant_of
 from scheduler.control.ports import Clock
@@ -23,7 +23,8 @@ class Told:
         """When it was told, while its time is not over, or while it did not yet come back as another one."""
         section = self._diary.section(TOLD)
         since = instant_of(section.get("since"))
-        return since if section.get("open") is True or self.left_s > 0 else None
+        still = since is not None and (section.get("open") is True or self.left_s > 0)
+        return min(since, self._clock.now()) if since is not None and still else None
 
     @property
     def left_s(self) -> float:
@@ -31,9 +32,25 @@ class Told:
         section = self._diary.section(TOLD)
         since, until = instant_of(section.get("since")), instant_of(section.get("until"))
         now = self._clock.now()
-        if since is None or until is None or not since <= now:
+        if since is None or until is None:
             return 0.0
-        return max((until - now).total_seconds(), 0.0)
+        # One that is noted in times to come was told by a clock that was ahead: it counts as told just now.
+        return max((until - max(now, since)).total_seconds(), 0.0)
+
+    def settle(self) -> None:
+        """Note one that is noted in times to come as told just now, so that its time goes by."""
+        now = self._clock.now()
+        since = instant_of(self._diary.section(TOLD).get("since"))
+        if since is not None and since > now:
+            self.carry(now - since)
+
+    def carry(self, by: timedelta) -> None:
+        """The wall clock was set ``by`` so much: what is noted happened so much later or earlier by it."""
+        section = self._diary.section(TOLD)
+        since, until = instant_of(section.get("since")), instant_of(section.get("until"))
+        if since is not None and until is not None:
+            moved = {"since": (since + by).isoformat(), "until": (until + by).isoformat()}
+            self._diary.put(TOLD, section | moved)
 
     def note(self, since: datetime, until: datetime) -> None:
         """It is being told; its time is over at ``until``."""

@@ -11,6 +11,18 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 from scheduler.control.ports import Clock
+from scheduler.daemon import timesync
+from scheduler.model.clock import Kept
+
+READINGS = 5
+"""So often both clocks are read in order to have read them at one instant: the process may be paused in between."""
+
+AT_ONCE_S = 0.1
+
+
+def manager_s() -> float:
+    """Seconds of the clock by which systemd is told instants (sd_notify(3), CLOCK_MONOTONIC)."""
+    return time.monotonic()
 
 
 class AlarmClock(Clock, Protocol):
@@ -28,8 +40,21 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds of a clock that never steps."""
-        return time.monotonic()
+        """Seconds since the machine was booted, those in which it slept included: no setting of the time moves them."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def origin(self) -> datetime:
+        """What the wall clock showed at the boot, by what it shows now: the two clocks are read at one instant."""
+        before_s, now = self.monotonic(), self.now()
+        for _ in range(READINGS):
+            if self.monotonic() - before_s < AT_ONCE_S:
+                break
+            before_s, now = self.monotonic(), self.now()
+        return now - timedelta(seconds=before_s)
+
+    def kept(self) -> Kept:
+        """What the system says of this clock."""
+        return timesync.kept(self.now())
 
     async def sleep(self, seconds: float) -> None:
         """Wait this many seconds."""
@@ -62,6 +87,14 @@ class FastClock:
     def monotonic(self) -> float:
         """Seconds of this clock since it was started."""
         return (time.monotonic() - self._origin_s) * self._speed
+
+    def origin(self) -> datetime:
+        """What it showed at its start: nobody sets it."""
+        return self._start
+
+    def kept(self) -> Kept:
+        """It is right by itself: nothing else goes by it."""
+        return Kept()
 
     async def sleep(self, seconds: float) -> None:
         """Wait this many seconds of this clock, which are fewer of the machine's."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -24,22 +26,31 @@ Contents = dict[Path, str | None]
 
 def digest(path: Path) -> str | None:
     """SHA-256 of the file's content, as the loader names it; None while it cannot be read."""
-    try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            return hashlib.sha256(file.read(MOST_BYTES + 1)).hexdigest()
-    except OSError:
-        return None
+    content = _read(path)
+    return None if content is None else hashlib.sha256(content).hexdigest()
 
 
 def content_of(path: Path, wanted: str) -> bytes | None:
     """The file's content, if its digest still is the one that is wanted; else None."""
+    content = _read(path)
+    return content if content is not None and hashlib.sha256(content).hexdigest() == wanted else None
+
+
+def _read(path: Path) -> bytes | None:
+    """As much of the file as tells one that is too large; None of what is no plain file. Nothing waits for a pipe."""
     try:
-        content = path.read_bytes() if path.is_file() else b""
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(MOST_BYTES + 1)
     except OSError:
         return None
-    return content if hashlib.sha256(content).hexdigest() == wanted else None
+    finally:
+        os.close(descriptor)
 
 
 def contents(files: Iterable[Path]) -> Contents:

@@ -6,11 +6,15 @@ decided here.
 
 from __future__ import annotations
 
-import ctypes
-import os
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+from scheduler.model.clock import RELEASED, Kept
 
 MARKER = Path("/run/systemd/timesync/synchronized")
 """Touched by systemd-timesyncd once it has set the clock (systemd-timesyncd.service(8))."""
@@ -20,20 +24,6 @@ MOST_ERROR_S = 16.0
 
 _TIME_ERROR = 5
 _STA_UNSYNC = 0x0040
-
-
-class _Timex(ctypes.Structure):
-    """The beginning of struct timex of adjtimex(2), and room for the rest, which differs between machines."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("rest", ctypes.c_byte * 512),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +41,32 @@ class Kernel:
         return kept and self.error_s < MOST_ERROR_S
 
 
+@cache
+def _timex() -> type[Any]:
+    """The beginning of struct timex of adjtimex(2), and room for the rest, which differs between machines."""
+    import ctypes  # noqa: PLC0415 - a machine with systemd's marker is spared the memory
+
+    class Timex(ctypes.Structure):
+        _fields_ = (
+            ("modes", ctypes.c_uint),
+            ("offset", ctypes.c_long),
+            ("freq", ctypes.c_long),
+            ("maxerror", ctypes.c_long),
+            ("esterror", ctypes.c_long),
+            ("status", ctypes.c_int),
+            ("rest", ctypes.c_byte * 512),
+        )
+
+    return Timex
+
+
 def ask_kernel() -> Kernel | None:
     """What the kernel says of its clock; None where it may not be asked (a systemd filter, a container) or cannot be."""
+    import ctypes  # noqa: PLC0415 - see above
+
     try:
         library = ctypes.CDLL(None, use_errno=True)
-        timex = _Timex()  # modes 0: only asks
+        timex = _timex()()  # modes 0: only asks
         state = library.adjtimex(ctypes.byref(timex))
     except (OSError, AttributeError):
         return None
@@ -64,9 +75,19 @@ def ask_kernel() -> Kernel | None:
     return Kernel(state=state, status=timex.status, error_s=timex.maxerror / 1e6)
 
 
+def kept(now: datetime, marker: Path = MARKER, kernel: Callable[[], Kernel | None] = ask_kernel) -> Kept:
+    """What the system says of a clock that shows ``now``: its marker counts, and where there is none the kernel's word.
+
+    The marker stays once it is there, and is touched anew with each synchronisation: its time is the proof of the last.
+    The kernel takes its word back once somebody sets the clock, and after some hours in which nobody kept it.
+    """
+    possible = now >= RELEASED
+    with contextlib.suppress(OSError):
+        return Kept(synchronised=True, proof=marker.lstat().st_mtime_ns, possible=possible)
+    said = kernel()
+    return Kept(synchronised=None if said is None else said.synchronised, possible=possible)
+
+
 def synchronised(marker: Path = MARKER, kernel: Callable[[], Kernel | None] = ask_kernel) -> bool | None:
     """Whether the system's clock is synchronised; None if nobody here can tell."""
-    if os.path.lexists(marker):
-        return True
-    said = kernel()
-    return None if said is None else said.synchronised
+    return kept(RELEASED, marker, kernel).synchronised

@@ -11,11 +11,9 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import httpx
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
 from scheduler.gateway.calls import Method
 from scheduler.gateway.pin import NO_NAME, Endpoint, pinned_context
@@ -29,6 +27,13 @@ KEEPALIVE_S = 600.0
 """How long an idle connection is kept. Longer than the pause between two looks: a handshake costs both sides dear."""
 
 _DROPPED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+
+_HEADERS = {
+    "accept": "application/json",
+    "accept-encoding": "identity",
+    "connection": "keep-alive",
+    "user-agent": "tou-scheduler",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,7 @@ class Connection:
     """A kept-alive connection that is made when first needed. Never follows a redirect, never uses a proxy.
 
     ``transport`` takes the place of TLS and pin in tests; there is no other way around the pin. ``exchanged`` is called at the
-    end of each exchange, whatever came of it.
+    end of each exchange, whatever came of it. ``date`` is the header Date of the last answer, None if it had none.
     """
 
     def __init__(
@@ -59,23 +64,15 @@ class Connection:
         self._endpoint = endpoint
         self._exchanged = exchanged
         self._deadline_s = deadline_s
+        self.date: str | None = None
         self._base = httpx.URL(scheme="https", host=endpoint.host, port=endpoint.port)
-        self._client = httpx.AsyncClient(
-            transport=transport or _NamedTransport(endpoint),
-            headers={
-                "accept": "application/json",
-                "accept-encoding": "identity",
-                "user-agent": "tou-scheduler",
-            },
-            # Not the deadline, which is total and in `exchange`: httpcore leaks the socket of a handshake that is
-            # cancelled, but not of one that times out by its own clock. TCP and TLS have half of the deadline each.
-            timeout=httpx.Timeout(None, connect=deadline_s / 2),
-            follow_redirects=False,
-            trust_env=False,
-            event_hooks={"response": [_forget_location]},
-        )
-        # The session's token is ours to send or to drop; a jar would go on sending a dead one.
-        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._urls: dict[str, httpx.URL] = {}
+        # A transport without a client around it: there is no jar that would go on sending a dead token, no redirect
+        # that could be followed, no proxy that could be asked, and an exchange costs a third.
+        self._transport = transport or _NamedTransport(endpoint)
+        # Not the deadline, which is total and in `exchange`: httpcore leaks the socket of a handshake that is
+        # cancelled, but not of one that times out by its own clock. TCP and TLS have half of the deadline each.
+        self._extensions = {"timeout": httpx.Timeout(None, connect=deadline_s / 2).as_dict()}
 
     async def exchange(
         self,
@@ -92,17 +89,21 @@ class Connection:
         was dropped is asked once more, because the gateway may close an idle connection just as we use it; a POST
         never, because it may have been obeyed.
         """
-        retrying = AsyncRetrying(
-            stop=stop_after_attempt(2 if method == "GET" else 1),
-            retry=retry_if_exception_type(_DROPPED),
-            reraise=True,
-        )
         try:
-            request = self._client.build_request(
-                method, self._base.join(path), json=body, headers=_credentials(token)
+            request = httpx.Request(
+                method,
+                self._url(path),
+                json=body,
+                headers=_HEADERS | _credentials(token),
+                extensions=self._extensions,
             )
             async with asyncio.timeout(self._deadline_s):
-                return await retrying(self._send, request, limit_bytes)
+                try:
+                    return await self._send(request, limit_bytes)
+                except _DROPPED:
+                    if method != "GET":
+                        raise
+                return await self._send(request, limit_bytes)
         except TimeoutError:
             raise self._trouble(f"gave no complete answer within {self._deadline_s:g} s") from None
         except (httpx.HTTPError, UnicodeError) as error:
@@ -110,23 +111,31 @@ class Connection:
         finally:
             self._exchanged()
 
+    def _url(self, path: str) -> httpx.URL:
+        """The address of a path, which is taken apart once."""
+        if path not in self._urls:
+            self._urls[path] = self._base.join(path)
+        return self._urls[path]
+
     async def _send(self, request: httpx.Request, limit_bytes: int) -> Answer:
-        response = await self._client.send(request, stream=True)
+        response = await self._transport.handle_async_request(request)
         try:
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise self._trouble("sent a compressed answer that was not asked for")
             body = bytearray()
-            async for chunk in response.aiter_bytes():
+            assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - for the type; an async transport gives no other
+            async for chunk in response.stream:
                 body += chunk
                 if len(body) > limit_bytes:
                     raise self._trouble(f"sent more than {limit_bytes // 1024} KiB in one answer")
         finally:
             await response.aclose()
+        self.date = response.headers.get("date")
         return Answer(
             status=response.status_code,
             body=bytes(body),
             retry_after=response.headers.get("retry-after"),
-            date=response.headers.get("date"),
+            date=self.date,
         )
 
     def _trouble(self, what: str) -> Transient:
@@ -134,7 +143,7 @@ class Connection:
 
     async def close(self) -> None:
         """Close the connection."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
 
 class _NamedTransport(httpx.AsyncHTTPTransport):
@@ -171,11 +180,6 @@ class _GivenBack(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await asyncio.shield(self._stream.aclose())
-
-
-async def _forget_location(response: httpx.Response) -> None:
-    """Httpx takes the address of a redirect apart even where it does not follow, and a broken one is its InvalidURL."""
-    response.headers.pop("location", None)
 
 
 def _credentials(token: str | None) -> dict[str, str]:

@@ -73,7 +73,8 @@ class PasswordLatch:
     def _known(self, page: Page) -> tuple[int, datetime]:
         """How often this secret was refused in a row, and when last; what cannot be understood counts as never."""
         never = 0, self._now()
-        entry = page.entry(_REFUSED).get(self._check(page))
+        refused = page.entry(_REFUSED)
+        entry = refused.get(self._check(page)) if refused else None
         if not isinstance(entry, dict):
             return never
         times, last = entry.get("times"), _instant(entry.get("last"))

@@ -20,6 +20,7 @@ from scheduler.gateway.access import Access, Credentials
 from scheduler.gateway.body import parse as body_of
 from scheduler.gateway.budget import Ledger, LoginBudget
 from scheduler.gateway.calls import Call
+from scheduler.gateway.dates import read_date
 from scheduler.gateway.habits import habits_of
 from scheduler.gateway.http import DEADLINE_S, Connection
 from scheduler.gateway.note import NoNote, Note, Notebook
@@ -75,6 +76,8 @@ class LocalGateway:
             notebook=notebook,
             now=now,
         )
+        self._now = now
+        self._clock_ahead_s: float | None = None
         self._max_pv_export_power_kw = max_pv_export_power_kw
         self._operation: wire.Operation | None = None
         self._written: dict[str, Any] | None = None
@@ -105,6 +108,11 @@ class LocalGateway:
         return self._access.undo_wait_s
 
     @property
+    def clock_ahead_s(self) -> float | None:
+        """How far our clock was ahead of the gateway's own at the last `identify`, in seconds; None if it told no date."""
+        return self._clock_ahead_s
+
+    @property
     def login_may_stop(self) -> bool:
         """Whether a login can stop the battery: the installer's does up to firmware 1.49 (README, *Login*)."""
         if self._access.username == "customer":
@@ -116,7 +124,10 @@ class LocalGateway:
 
         IdentityChanged if it says another serial number than before.
         """
-        return await self._access.identify()
+        identity = await self._access.identify()
+        said = read_date(self._connection.date)
+        self._clock_ahead_s = None if said is None else (self._now() - said).total_seconds()
+        return identity
 
     async def login(self, *, repair: bool = False) -> None:
         """POST /api/login/Basic, within the budget (``repair``: a little beyond it, to start the battery again).
@@ -140,12 +151,12 @@ class LocalGateway:
 
         Where a commit puts in force what the commit before it should have, write and commit are said a second time.
         """
-        await self._ask(calls.COMMIT)
+        wire.committed(await self._ask(calls.COMMIT))
         if habits_of(self._access.firmware).commits_late:
             again = self._written or self._as_read()
             if again is not None:
                 await self._ask(calls.WRITE, again)
-            await self._ask(calls.COMMIT)
+            wire.committed(await self._ask(calls.COMMIT))
         self._written = None
 
     async def is_running(self) -> bool:

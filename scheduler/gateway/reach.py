@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any
 
 from scheduler.gateway import calls, wire
 from scheduler.gateway.answers import Standing, error_of
+from scheduler.gateway.dates import read_date
 from scheduler.gateway.http import DEADLINE_S, Connection
 from scheduler.gateway.pin import NO_NAME, Endpoint, address, unchecked_context
 from scheduler.model.errors import Transient
@@ -156,15 +156,6 @@ async def greet(endpoint: Endpoint, *, deadline_s: float = DEADLINE_S) -> Greeti
     if error is not None:
         raise error
     return Greeting(identity=wire.identity(answer.body), clock=read_date(answer.date))
-
-
-def read_date(header: str | None) -> datetime | None:
-    """The instant of an HTTP Date header, in UTC; None for none, or for nonsense."""
-    try:
-        said = parsedate_to_datetime(header or "")
-    except (ValueError, OverflowError):
-        return None
-    return said if said.tzinfo is not None else None
 
 
 async def _hang_up(writer: asyncio.StreamWriter) -> None:

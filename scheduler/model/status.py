@@ -9,13 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
+from scheduler.model.clock import UNSEEN
 from scheduler.model.evidence import SwitchRecord
+from scheduler.model.hold import Hold
 from scheduler.model.setpoint import Setpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The state of affairs at ``at``. ``trouble`` is a sentence if something is wrong now, else None."""
+    """The state of affairs at ``at``. ``trouble`` is a sentence if something is wrong now, else None.
+
+    ``memory_problem`` says what cannot be kept on the disk now; switching goes on without it.
+    ``clock`` says why the machine's clock is trusted, or that it is not.
+    """
 
     at: datetime
     started: datetime
@@ -34,6 +40,9 @@ class Status:
     plan_digest: str
     plan_problem: str | None
     installing_since: datetime | None = None
+    hold: Hold | None = None
+    memory_problem: str | None = None
+    clock: str = UNSEEN.words
 
     def document(self, zone: tzinfo) -> dict[str, Any]:
         """The public form, with times in ``zone``."""
@@ -59,6 +68,9 @@ class Status:
             "firmware": self.firmware,
             "installing_since": local(self.installing_since),
             "drifted": self.drifted,
+            "hold": None if self.hold is None else self.hold.document(zone),
             "trouble": self.trouble,
+            "clock": self.clock,
             "configuration": {"digest": self.plan_digest, "problem": self.plan_problem},
+            "memory": {"problem": self.memory_problem},
         }

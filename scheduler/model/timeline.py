@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Literal, TypeVar
 
@@ -148,6 +149,7 @@ class Segment:
         return self.otherwise() is not None
 
 
+@lru_cache(maxsize=64)
 def speak(claims: tuple[Claim, ...]) -> Spoken:
     """The setpoint that these claims give, in this order of precedence, and who gave which field."""
     setpoint = Setpoint()
@@ -235,8 +237,12 @@ class Timeline:
 
 def _merge(segments: tuple[Segment, ...]) -> Iterator[Segment]:
     current = segments[0]
+    claims, asked = current.claims, _asks(current)
     for segment in segments[1:]:
-        if _asks(segment) == _asks(current):
+        same = segment.claims == claims  # as it mostly is, which is known sooner than what they come to
+        asks = asked if same else _asks(segment)
+        claims = segment.claims
+        if asks == asked:
             current = replace(
                 current,
                 end=segment.end,
@@ -246,7 +252,7 @@ def _merge(segments: tuple[Segment, ...]) -> Iterator[Segment]:
             )
         else:
             yield current
-            current = segment
+            current, asked = segment, asks
     yield current
 
 

@@ -18,6 +18,8 @@ import structlog
 
 from scheduler.model.events import Drifted, EffectJudged, Event, MomentEnded, PathChecked, Switched
 from scheduler.model.evidence import SwitchRecord, Verdict
+from scheduler.observe.outlet import Outlet
+from scheduler.observe.volume import Volume
 
 Tell = Callable[[Event], None]
 
@@ -59,7 +61,7 @@ def configure(*, stream: TextIO | None = None, as_json: bool | None = None) -> N
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream)
+    handler = Outlet(stream, _say_lost)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -70,6 +72,11 @@ def configure(*, stream: TextIO | None = None, as_json: bool | None = None) -> N
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("tou_scheduler").setLevel(logging.INFO)
+
+
+def _say_lost(lines: int) -> None:
+    message = f"{lines} lines of the log were lost: they could not be written at once"
+    structlog.stdlib.get_logger("tou_scheduler").warning("lines_lost", lines=lines, message=message)
 
 
 def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
@@ -107,11 +114,23 @@ def _for_a_screen(_logger: object, _name: str, entry: MutableMapping[str, Any]) 
 
 
 def listener(zone: Callable[[], tzinfo]) -> Tell:
-    """A listener that writes each event as one line, with times in ``zone``, which a reload may change."""
+    """A listener that writes each event as one line, with times in ``zone``, which a reload may change.
+
+    What is too much for a log is left out, and it is said how much (`volume`); the journal has all of it.
+    """
     log = structlog.stdlib.get_logger("tou_scheduler")
+    volume = Volume()
 
     def tell(event: Event) -> None:
-        log.log(_level(event), event.name, **line(event, zone()))
+        facts = line(event, zone())
+        if not volume.admits(event.at, event.name, facts):
+            return
+        log.log(_level(event), event.name, **facts)
+        if left_out := volume.left_out():
+            message = (
+                f"{left_out} lines were left out before this one: too often the same, or too much at once"
+            )
+            log.warning("lines_left_out", lines=left_out, message=message)
 
     return tell
 

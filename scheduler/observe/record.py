@@ -5,6 +5,7 @@ A listener only. Where the journal lies and how it is kept is `store`'s; it is k
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from datetime import tzinfo
 from typing import Any, Protocol
@@ -12,6 +13,9 @@ from typing import Any, Protocol
 from scheduler.model.errors import StoreError
 from scheduler.model.events import EffectJudged, Event, MemoryFailed, Switched
 from scheduler.observe.logs import line
+
+WAITING = 500
+"""So many events wait for a journal that does not take them; of more the oldest go. A month of trouble has fewer."""
 
 
 class Book(Protocol):
@@ -30,7 +34,7 @@ class Book(Protocol):
 class Recorder:
     """A listener that keeps what happened, with times in ``zone``, which a reload may change.
 
-    ``failed`` is told when the journal does not take it.
+    What the journal does not take waits in memory, `WAITING` events at most, and goes first the next time; ``failed`` is told.
     """
 
     def __init__(self, book: Book, zone: Callable[[], tzinfo], failed: Callable[[StoreError], None]) -> None:
@@ -38,21 +42,29 @@ class Recorder:
         self._zone = zone
         self._failed = failed
         self._last: int | None = None
+        self._waiting: deque[Event] = deque()
 
     def tell(self, event: Event) -> None:
         """Keep the event; memory that fails is no reason to fail ourselves."""
         if isinstance(event, MemoryFailed):
             return
+        self._waiting.append(event)
+        if len(self._waiting) > WAITING and isinstance(self._waiting.popleft(), Switched):
+            self._last = None  # its effect must not be put down to the one before
+        self.retry()
+
+    def retry(self) -> None:
+        """Keep what waits, in its order, as far as the journal takes it."""
         try:
-            self._keep(event)
+            while self._waiting:
+                self._keep(self._waiting[0])
+                self._waiting.popleft()
         except StoreError as error:
             self._failed(error)
 
     def _keep(self, event: Event) -> None:
         match event:
             case Switched(record=record):
-                # If this one is not kept, its effect must not be put down to the one before.
-                self._last = None
                 self._last = self._book.add_switch(record.document(self._zone()))
             case EffectJudged(record=record) if self._last is not None:
                 self._book.change_switch(self._last, record.document(self._zone()))

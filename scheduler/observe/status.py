@@ -23,6 +23,8 @@ SILENT_S = 90.0
 STALE = timedelta(minutes=15)
 """An older one means that the daemon hangs."""
 
+_FORGETTING = "switching goes on, but what it must remember is not on the disk"
+
 
 class StatusFile:
     """A listener to the loop's reports, with times in ``zone``, which a reload may change."""
@@ -59,6 +61,8 @@ def sentence(status: Status, zone: tzinfo) -> str:
     document = status.document(zone)
     if status.installing_since is None and status.trouble is not None:
         return status.trouble
+    if status.memory_problem is not None:
+        return f"{_FORGETTING}: {status.memory_problem}"
     verdict = document["verdict"] or "not proven yet"
     words = f"{document['period'] or 'no period'}: {_words(document['desired'])} ({verdict})"
     if status.installing_since is not None:
@@ -80,13 +84,24 @@ def judge(
     if silent_s is not None and silent_s > SILENT_S:
         return False, f"the daemon hangs: its last cycle was completed {silent_s:.0f} s ago"
     if document is None:
-        return False, "the daemon runs and has not completed a cycle yet"
+        return False, (
+            "the daemon runs and has not completed a cycle yet"
+            if silent_s is None
+            else "the daemon works, but has not written its status yet, or cannot: is the disk full?"
+        )
     age = now - datetime.fromisoformat(document["at"])
     if age > STALE:
-        return (
-            False,
-            f"the daemon runs, but its last completed cycle was {round(age.total_seconds() / 60)} minutes ago",
+        minutes = round(age.total_seconds() / 60)
+        return False, (
+            f"the daemon runs, but its last completed cycle was {minutes} minutes ago"
+            if silent_s is None
+            else f"the daemon works, but cannot write its status, which is {minutes} minutes old: is the disk full?"
         )
+    return _judge(document)
+
+
+def _judge(document: dict[str, Any]) -> tuple[bool, str]:
+    """The same by a document that is new enough."""
     if document["installing_since"]:
         return (
             True,
@@ -96,6 +111,8 @@ def judge(
         return False, document["trouble"]
     if document["configuration"]["problem"]:
         return False, f"the file has a problem, an older plan goes on: {document['configuration']['problem']}"
+    if forgetting := (document.get("memory") or {}).get("problem"):
+        return False, f"{_FORGETTING}: {forgetting}"
     if document["verdict"] is None:
         return False, "no switch has come to a verdict yet"
     if document["verdict"] not in {"already", "verified", "effective", "drifted"}:
@@ -115,13 +132,20 @@ def text(document: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("verdict", document["verdict"] or "none yet"),
     ]
+    if held := document.get("hold"):
+        rows.append(("hold", f"{_words(held)} until {_clock(held['until'])}; `tou-scheduler resume` ends it"))
     if document["next_boundary"]:
         rows.append(("next", f"{_clock(document['next_boundary'])}: {_words(document['next_desired'])}"))
     if document["next_moment"]:
         rows.append(("moment", _clock(document["next_moment"])))
+    plan = document["configuration"]
+    older = " (an older one: the file has a problem)" if plan["digest"] and plan["problem"] else ""
+    rows.append(("plan", (plan["digest"][:12] or "none") + older))
     installing = document["installing_since"]
     beside_it = f" (an install was begun {_clock(installing)})" if installing else ""
     rows.append(("firmware", (document["firmware"] or "unknown") + beside_it))
+    if clock := document.get("clock"):
+        rows.append(("clock", clock))
     return rows
 
 

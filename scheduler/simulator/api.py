@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scheduler.simulator import refusals
 from scheduler.simulator.call import Call, read_call
@@ -59,28 +59,46 @@ WITHOUT_TOKEN = frozenset({"POST /api/login/Basic", "GET /api/logout"})
 """Logging in, of course, and logging out, which never looks whether the token is any good."""
 
 
+Answering = Callable[[Call], Response]
+"""What the gateway answers to a request, at once and without any trouble on the wire."""
+
+
 def application(device: SimulatedGateway) -> Starlette:
     """The gateway's HTTP as an ASGI application.
 
     While the gateway is offline it answers 503 without a body: only `server.serving` can drop connections.
     """
-    followed = _followed(device)
+    return Starlette(routes=[Mount("/", app=troubled(served(answering(device)), device))])
+
+
+def served(answer: Answering) -> ASGIApp:
+    """The answers as an ASGI application, without whatever a framework puts around one."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        method, path = scope["method"], scope["path"]
-        name = f"{method} {path}"
-        endpoints = followed()
         try:
-            _find(device, endpoints, name)
-            device.requests[name] += 1
-            call = await read_call(name, Request(scope, receive))
-            _admit(device, call)
-            response = _response(device, name, endpoints[name](device, call))
+            response = answer(await read_call(f"{scope['method']} {scope['path']}", Request(scope, receive)))
         except Refusal as refusal:
             response = refused(refusal)
         await response(scope, receive, send)
 
-    return Starlette(routes=[Mount("/", app=troubled(serve, device))])
+    return serve
+
+
+def answering(device: SimulatedGateway) -> Answering:
+    """What this gateway answers, with the endpoints of the moment."""
+    followed = _followed(device)
+
+    def answer(call: Call) -> Response:
+        endpoints = followed()
+        try:
+            _find(device, endpoints, call.name)
+            device.requests[call.name] += 1
+            _admit(device, call)
+            return _response(device, call.name, endpoints[call.name](device, call))
+        except Refusal as refusal:
+            return refused(refusal)
+
+    return answer
 
 
 def _followed(device: SimulatedGateway) -> Callable[[], dict[str, Endpoint]]:

@@ -118,6 +118,11 @@ class SimulatedGateway:
         heapq.heappush(self._agenda, (at, next(self._order), happen))
 
     @property
+    def next_happening(self) -> datetime | None:
+        """When something happens next that is known already, but for tokens that grow old; None if nothing is."""
+        return self._agenda[0][0] if self._agenda else None
+
+    @property
     def shown(self) -> Setting:
         """What the gateway tells to be set, committed or not."""
         if not self.mischief.drifts:

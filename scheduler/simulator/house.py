@@ -16,7 +16,6 @@ from scheduler.model.reading import Grid, Power
 STEP = timedelta(seconds=60)
 """The longest stretch over which the flows count as constant."""
 HOUR = timedelta(hours=1)
-STEP_H = STEP / HOUR
 
 FULL_WH = 13_500 / 0.95
 """Energy at raw 100 %: the 13.5 kWh that the app shows are raw 5 % to 100 %."""
@@ -69,7 +68,7 @@ class Meter:
 class House:
     """The house as of ``at``; ``charge_wh`` and the meters change in `advance` only.
 
-    The battery is lossless: what goes in comes out.
+    The battery is lossless: what goes in comes out. A longer ``step`` makes a coarser house, and a year of it cheap.
     """
 
     at: datetime
@@ -79,6 +78,7 @@ class House:
     solar: Meter = field(default_factory=Meter)
     battery: Meter = field(default_factory=Meter)
     load: Meter = field(default_factory=Meter)
+    step: timedelta = STEP
 
     @property
     def charge_raw_percent(self) -> float:
@@ -88,7 +88,7 @@ class House:
     def advance(self, to: datetime, obeyed: Obeyed) -> None:
         """Let time pass until ``to``. A clock that was set back is followed; what has flowed stays flowed."""
         while self.at < to:
-            step = min(STEP, to - self.at)
+            step = min(self.step, to - self.at)
             flows = self.flows(obeyed)
             hours = step / HOUR
             # The last step to empty or full may miss by float dust.
@@ -125,20 +125,19 @@ class House:
             return self._within_limits_w(min(need_w, -BACKUP_CHARGE_W))
         # Every other mode: a simulated gateway has no tariff, so `autonomous` has nothing else to go by.
         above_reserve_wh = self.charge_wh - obeyed.reserve_raw_percent / 100 * FULL_WH
-        wish_w = min(need_w, _eased_w(max(above_reserve_wh, 0.0)))
+        wish_w = min(need_w, self._eased_w(max(above_reserve_wh, 0.0)))
         if above_reserve_wh < 0:
-            wish_w = min(wish_w, -min(REFILL_W, _eased_w(-above_reserve_wh)))
+            wish_w = min(wish_w, -min(REFILL_W, self._eased_w(-above_reserve_wh)))
         return self._within_limits_w(wish_w)
 
     def _within_limits_w(self, wish_w: float) -> float:
-        gives_w = min(BATTERY_W, _eased_w(self.charge_wh))
-        takes_w = min(BATTERY_W, _eased_w(FULL_WH - self.charge_wh))
+        gives_w = min(BATTERY_W, self._eased_w(self.charge_wh))
+        takes_w = min(BATTERY_W, self._eased_w(FULL_WH - self.charge_wh))
         return max(min(wish_w, gives_w), -takes_w)
 
-
-def _eased_w(distance_wh: float) -> float:
-    """The most power that does not pass a limit within one step: the battery eases off in its last minute."""
-    return distance_wh / STEP_H
+    def _eased_w(self, distance_wh: float) -> float:
+        """The most power that does not pass a limit within one step: the battery eases off in its last minute."""
+        return distance_wh / (self.step / HOUR)
 
 
 def wanted_w(local: datetime) -> float:

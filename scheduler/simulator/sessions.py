@@ -83,6 +83,8 @@ class Sessions:
 
     def open(self, role: Role, now: datetime) -> str:
         """A new token: 88 characters, older ones stay good (powerwall2 issue 41)."""
+        known = self._by_token.items()
+        self._by_token = {token: session for token, session in known if now < session.until or session.told}
         token = base64.urlsafe_b64encode(secrets.token_bytes(64)).decode()
         self._by_token[token] = Session(role=role, until=now + TOKEN_LIFE)
         return token
@@ -100,6 +102,10 @@ class Sessions:
         if session.told:
             raise refusals.token_expired()
         return None
+
+    def ends(self, now: datetime) -> list[datetime]:
+        """When the tokens that are still good grow too old."""
+        return [session.until for session in self._by_token.values() if now < session.until]
 
     def close(self, token: str) -> None:
         """Log out. The gateway does not mind a token that it does not know."""

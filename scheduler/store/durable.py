@@ -7,18 +7,27 @@ writes belongs to whoever owns the directory: a command run with sudo must not s
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
+import stat
 from itertools import count
 from pathlib import Path
 
 from scheduler.model.errors import StoreError
+
+MOST_BYTES = 4 << 20
+"""No file that is read here is nearly as large; what is larger is not read."""
 
 STRAY_S = 60.0
 """No write takes so long. A process's number alone does not tell: containers that share a directory count their own."""
 
 _numbers = count(1)
 _swept: set[Path] = set()
+
+
+class Unfit(StoreError):
+    """What lies there cannot be a file of ours: a link, a folder, a pipe, far too large, or for others to read."""
 
 
 def write(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -68,14 +77,32 @@ def create(path: Path, content: bytes) -> None:
         _forget(fresh)
 
 
-def read(path: Path) -> bytes | None:
-    """The file's content, None if there is no such file. Raises StoreError if it is there and cannot be read."""
+def read(path: Path, *, follow: bool = True) -> bytes | None:
+    """The file's content, None if there is no such file. Raises StoreError if it is there and cannot be read.
+
+    The error is Unfit if that will stay so: nothing waits for a pipe, and of 1 GB nothing is read. Without ``follow`` a name
+    for another file is unfit, too.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
-        return path.read_bytes()
+        descriptor = os.open(path, flags)
     except FileNotFoundError:
         return None
     except OSError as error:
+        kind = Unfit if error.errno in {errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO} else StoreError
+        raise kind(f"{path} could not be read: {error.strerror or error}") from error
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise Unfit(f"{path} could not be read: it is no plain file")
+        if found.st_size > MOST_BYTES:
+            raise Unfit(f"{path} could not be read: it is larger than {MOST_BYTES >> 20} MiB")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(MOST_BYTES)
+    except OSError as error:
         raise StoreError(f"{path} could not be read: {error.strerror or error}") from error
+    finally:
+        os.close(descriptor)
 
 
 def remove(path: Path) -> None:

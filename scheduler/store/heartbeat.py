@@ -34,16 +34,18 @@ class Heartbeat:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._beats = False
 
     def beat(self, monotonic_s: float) -> None:
         """A cycle was completed at this instant of the monotonic clock, in seconds."""
         if self._path is not None:
+            self._beats = True
             with contextlib.suppress(OSError):
                 self._path.write_text(f"{os.getpid()} {monotonic_s:.3f}")
 
     def stop(self) -> None:
-        """The daemon ends in order."""
-        if self._path is not None:
+        """The daemon ends in order. One that never completed a cycle leaves the file alone: it is another daemon's."""
+        if self._path is not None and self._beats:
             with contextlib.suppress(OSError):
                 self._path.unlink(missing_ok=True)
 

@@ -7,13 +7,14 @@ many is not known here; see `gateway/budget.py`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from scheduler.model.errors import StoreError
-from scheduler.store import durable
+from scheduler.store import aside, durable
 
 
 class LoginLedger:
@@ -29,13 +30,14 @@ class LoginLedger:
         self._behind = False
 
     def load(self) -> list[datetime]:
-        """The instants noted until now, by whomever; a damaged file counts as none beyond those known here.
+        """The instants noted until now, by whomever; a damaged file counts as none beyond those known here, and is put aside.
 
         Forgetting them costs at most a lock-out.
         """
         try:
-            noted = _read(self._path)
+            noted = aside.read(self._path, _instants, empty=list[datetime]())
         except StoreError as error:
+            self._behind = True  # what is known here is in no file from now on
             self._failed(error)
             return list(self._known)
         self._known = sorted({*noted, *self._known}) if self._behind else noted
@@ -51,15 +53,16 @@ class LoginLedger:
             raise
         self._behind = False
 
+    def retry(self) -> None:
+        """Try again what failed: to write what was not written, or to read."""
+        known = self.load()
+        if self._behind:
+            with contextlib.suppress(StoreError):  # it was told
+                self.save(known)
 
-def _read(path: Path) -> list[datetime]:
-    content = durable.read(path)
-    if content is None:
-        return []
-    try:
-        return [_instant(text) for text in json.loads(content)]
-    except (ValueError, TypeError, RecursionError) as error:
-        raise StoreError(f"{path} is damaged and counts as empty") from error
+
+def _instants(content: bytes) -> list[datetime]:
+    return [_instant(text) for text in json.loads(content)]
 
 
 def _instant(text: str) -> datetime:

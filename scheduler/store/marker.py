@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.model.errors import StoreError
-from scheduler.store import durable
+from scheduler.store import aside, durable
 
 _Marks = dict[str, datetime | None]
 
@@ -20,7 +20,7 @@ _Marks = dict[str, datetime | None]
 class Marker:
     """A durable set of words, each with the instant at which it was noted last.
 
-    What cannot be written is kept in memory, ``failed`` is told why, and the next word noted or cleared tries again.
+    What cannot be written is kept in memory, ``failed`` is told why, and `retry`, or the next word noted or cleared, tries again.
     """
 
     def __init__(self, path: Path, failed: Callable[[StoreError], None], now: Callable[[], datetime]) -> None:
@@ -30,9 +30,9 @@ class Marker:
         self._marks: _Marks = {}
         self._on_disk: _Marks | None = None  # None: not known
         try:
-            self._marks = self._on_disk = _read(path)
+            self._marks = self._on_disk = aside.read(path, _parsed, empty=_Marks())
         except StoreError as error:
-            # Unreadable is not empty, but which words it held cannot be known; the person is told.
+            # Unreadable is not empty, but which words it held cannot be known; the person is told, and a damaged file kept.
             failed(error)
 
     def note(self, mark: str) -> None:
@@ -42,6 +42,10 @@ class Marker:
     def clear(self, mark: str) -> None:
         """Forget it."""
         self._keep({noted: at for noted, at in self._marks.items() if noted != mark})
+
+    def retry(self) -> None:
+        """Write what the file does not hold yet."""
+        self._keep(self._marks)
 
     @property
     def kept(self) -> bool:
@@ -71,15 +75,9 @@ class Marker:
             self._on_disk = marks
 
 
-def _read(path: Path) -> _Marks:
-    content = durable.read(path)
-    if content is None:
-        return {}
-    try:
-        entries = json.loads(content)
-        return dict(map(_entry, entries if isinstance(entries, list) else [None]))
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise StoreError(f"{path} is damaged and counts as empty") from None
+def _parsed(content: bytes) -> _Marks:
+    entries = json.loads(content)
+    return dict(map(_entry, entries if isinstance(entries, list) else [None]))
 
 
 def _entry(entry: Any) -> tuple[str, datetime | None]:

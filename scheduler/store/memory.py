@@ -7,23 +7,32 @@ with an event is theirs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from scheduler.model.errors import StoreError
 from scheduler.model.events import Event, MemoryFailed
-from scheduler.store import durable
-from scheduler.store.journal import Journal, events
+from scheduler.model.standing import MemoryBack
+from scheduler.store import aside, durable, holds
+from scheduler.store.history import History
+from scheduler.store.holds import HoldFile
+from scheduler.store.journal import events
 from scheduler.store.logins import LoginLedger
 from scheduler.store.marker import Marker
 from scheduler.store.note import NoteFile
 
 Listener = Callable[[Event], None]
 
+SIMULATED = "simulated"
+"""The folder of what a simulated gateway leaves."""
+
+RETRY = timedelta(seconds=10)
+"""Pause between two attempts to write what could not be written."""
+
 
 class Memory:
-    """Marker, logins, notes on the gateway and on moments, journal and status of one directory. A failure of any of them is told, once for each way.
+    """Marker, logins, notes on the gateway and on moments, a person's hold, journal and status of one directory. A failure of any of them is told, once for each way.
 
     What a ``simulated`` gateway leaves is kept apart in a folder of its own: its logins are none of the real one's
     budget, its marks no reason to start a real battery, and its switches no history of the house.
@@ -40,23 +49,31 @@ class Memory:
         self._listeners = list(listeners)
         self._now = now
         self._failures: set[str] = set()
+        self._problem: str | None = None
+        self._tried: datetime | None = None
+        self._unwritten: dict[Path, bytes] = {}
+        self._retries: list[Callable[[], None]] = []
         self._status_file = directory / "status.json"
-        self.simulated = directory / "simulated"
+        self.simulated = directory / SIMULATED
         kept = self.simulated if simulated else directory
         self._journal_file = kept / "journal.sqlite"
         self._configuration_file = directory / "configuration.yaml"
         self.logins = LoginLedger(kept / "logins.json", self.failed)
         self.note = NoteFile(kept / "gateway.json", self.failed)
         self.moments = NoteFile(kept / "moments.json", self.failed)
+        self.holds = HoldFile(kept / holds.NAME, self.failed)
         self.marker = Marker(kept / "marker.json", self.failed, now)
+        for part in (self.marker, self.logins, self.note, self.moments, self.holds):
+            self.retry_too(part.retry)
 
-    def open_journal(self) -> Journal | None:
-        """The journal, for its opener to close; one that cannot be used is told and done without."""
+    def open_journal(self) -> History:
+        """The journal, for its opener to close; one that cannot be used yet is told, and tried again with each thing to keep."""
+        history = History(self._journal_file, self.failed)
         try:
-            return Journal(self._journal_file)
+            history.open()
         except StoreError as error:
             self.failed(error)
-            return None
+        return history
 
     def events(self) -> list[dict[str, Any]]:
         """The events of the journal, oldest first; none if it cannot be read, which is told."""
@@ -76,32 +93,59 @@ class Memory:
             listener(event)
 
     def failed(self, error: StoreError) -> None:
-        """Say that memory fails, once for each way in which it does."""
+        """Say that memory fails, once for each way in which it does, until it works again."""
+        self._problem = str(error)
         if str(error) not in self._failures:
             self._failures.add(str(error))
             self.tell(MemoryFailed(at=self._now(), message=str(error)))
 
+    @property
+    def problem(self) -> str | None:
+        """What fails of it now; None while all of it works."""
+        return self._problem
+
+    def retry_too(self, retry: Callable[[], None]) -> None:
+        """Call this with each `mend` that has something to do; it reports to `failed` what it could not do."""
+        self._retries.append(retry)
+
+    def mend(self) -> None:
+        """While something fails, try it again, each `RETRY` at most; once all of it works, say so."""
+        now = self._now()
+        if self._problem is None or (self._tried is not None and abs(now - self._tried) < RETRY):
+            return
+        self._tried = now
+        self._problem = None
+        for retry in self._retries:
+            retry()
+        for path in list(self._unwritten):
+            self._write(path, self._unwritten[path])
+        if self._problem is None:
+            self._failures.clear()
+            self.tell(MemoryBack(at=now, message="all that is to be remembered can be written again"))
+
     def keep_configuration(self, content: bytes) -> None:
         """Keep the file that is in force, for a start at which it is broken; written only if it is another one."""
         if content != self.kept_configuration():
-            try:
-                durable.write(self._configuration_file, content)
-            except StoreError as error:
-                self.failed(error)
+            self._write(self._configuration_file, content)
 
     def kept_configuration(self) -> bytes | None:
         """The last file that was in force; None if none was, or if it cannot be read, which is told."""
         try:
-            return durable.read(self._configuration_file)
+            return aside.read(self._configuration_file, bytes, empty=None)
         except StoreError as error:
             self.failed(error)
             return None
 
     def write_status(self, content: bytes) -> None:
         """Replace the status file. Not waited for on the disk: after a power cut it would be old anyway."""
+        self._write(self._status_file, content)
+
+    def _write(self, path: Path, content: bytes) -> None:
+        self._unwritten.pop(path, None)
         try:
-            durable.write(self._status_file, content, durable=False)
+            durable.write(path, content, durable=path != self._status_file)
         except StoreError as error:
+            self._unwritten[path] = content
             self.failed(error)
 
     def forget_status(self) -> None:

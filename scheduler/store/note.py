@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.model.errors import StoreError
-from scheduler.store import durable
+from scheduler.store import aside, durable
 
 
 class NoteFile:
@@ -33,11 +33,11 @@ class NoteFile:
         return self._unsaved is None
 
     def load(self) -> dict[str, Any]:
-        """The object; empty if there is no such file, or what is in it is damaged."""
+        """The object; empty if there is no such file, or what is in it is damaged, which is put aside."""
         if self._unsaved is not None:
             return dict(self._unsaved)
         try:
-            return _read(self._path)
+            return aside.read(self._path, _object, empty={})
         except StoreError as error:
             self._failed(error)
             return {}
@@ -51,15 +51,16 @@ class NoteFile:
             self._unsaved = dict(content)
             self._failed(error)
 
+    def retry(self) -> None:
+        """Try again what failed: to write what was not written, or to read."""
+        if self._unsaved is None:
+            self.load()
+        else:
+            self.save(self._unsaved)
 
-def _read(path: Path) -> dict[str, Any]:
-    content = durable.read(path)
-    if content is None:
-        return {}
-    try:
-        value = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path} is damaged and counts as empty") from error
+
+def _object(content: bytes) -> dict[str, Any]:
+    value = json.loads(content)
     if not isinstance(value, dict):
-        raise StoreError(f"{path} is damaged and counts as empty")
+        raise TypeError
     return value

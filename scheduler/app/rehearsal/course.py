@@ -1,0 +1,180 @@
+"""What the battery did, against what it should have done: lateness, standstills, and the promises of liveness.
+
+A wrong setpoint is excused while something goes wrong, and for a while after it, as long as its kind takes to heal. Whatever
+is not excused breaks a promise, at the instant at which the excuse ran out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+from scheduler.app.rehearsal.facts import EARLY_S, Facts, Wish
+from scheduler.app.rehearsal.jury import Jury
+from scheduler.simulator.house import Obeyed
+
+ON_TIME_S = 60.0
+"""L1: so soon after a boundary the battery has its setpoint."""
+
+HEALED_S = 120.0
+"""L2 and L6: so soon after the last fault all is as it should be, and no trouble is shown any more."""
+
+THROTTLED_S = 360.0
+"""L2: the same after a 429, whose silence is at least 300 s."""
+
+STARTED_S = 60.0
+"""L3: so soon after the start of a process that follows a killed one the battery has its setpoint."""
+
+STOPPED_S = 15.0
+"""I3: so long a login of ours may keep the battery stopped, where nothing goes wrong."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Lateness:
+    """How late each boundary was met, in seconds: where nothing went wrong, and where something did; and those never met."""
+
+    calm_s: list[float] = field(default_factory=list)
+    faulty_s: list[float] = field(default_factory=list)
+    missed: int = 0
+
+
+class Course:
+    """Follows the wishes, the battery and the faults; everything is told in order of time."""
+
+    def __init__(self, facts: Facts, jury: Jury) -> None:
+        self._facts = facts
+        self._jury = jury
+        self.lateness = Lateness()
+        self.stopped_s: Counter[str] = Counter()
+        self.flips = 0
+        self._late = self._stands = False
+        self._wrong_s = 0.0
+        self._charged: set[str] = set()
+        self._at_s = 0.0
+        self._flips_of_wish = 0
+        self._trouble_s: float | None = None
+
+    @property
+    def _deadline_s(self) -> float:
+        return math.inf if self._facts.faults or self._stands else self._facts.excused_s
+
+    def reach(self, now_s: float) -> None:
+        """Time passes until now, and all stays as it was meanwhile."""
+        facts = self._facts
+        if not facts.running:
+            whose = "others" if facts.by_us_s is None else "us"
+            self.stopped_s[whose] += max(now_s - self._at_s, 0.0)  # type: ignore[assignment]  # a counter of seconds
+        if not facts.met:
+            deadline_s = max(self._wrong_s + ON_TIME_S, self._deadline_s)
+            if now_s > deadline_s:
+                self._charge_wrong(deadline_s)
+        if facts.by_us_s is not None:
+            deadline_s = max(facts.by_us_s + STOPPED_S, self._deadline_s)
+            if now_s > deadline_s:
+                said = f"stopped since {facts.by_us_s:.0f} s"
+                self._charge(
+                    "I3", f"a login of ours stops the battery for at most {STOPPED_S:g} s", deadline_s, said
+                )
+        self._at_s = max(self._at_s, now_s)
+        facts.now_s = max(facts.now_s, now_s)
+
+    def _charge_wrong(self, deadline_s: float) -> None:
+        facts = self._facts
+        calm = facts.fault_s < facts.wished_s - HEALED_S
+        seen = f"{facts.mode}, {facts.raw_percent:g} raw, {'running' if facts.running else 'stopped'}"
+        if calm:
+            sentence = f"the battery has the setpoint of the plan within {ON_TIME_S:g} s of a boundary"
+            self._charge("L1", sentence, deadline_s, f"{seen} instead of {facts.wish}", key="L")
+        else:
+            sentence = "once nothing goes wrong any more, the battery has the setpoint of the plan in the time promised"
+            self._charge("L2", sentence, deadline_s, f"{seen} instead of {facts.wish}", key="L")
+
+    def _charge(self, identifier: str, sentence: str, at_s: float, seen: str, key: str = "") -> None:
+        if (key or identifier) not in self._charged:
+            self._charged.add(key or identifier)
+            self._jury.charge(identifier, sentence, seen, at_s)
+
+    def wish(self, wish: Wish | None, now_s: float) -> None:
+        """From now on the battery should have this."""
+        self.reach(now_s)
+        facts = self._facts
+        if wish == facts.wish:
+            return
+        if self._late:
+            self.lateness.missed += 1
+        calm = facts.fault_s < facts.wished_s and self._deadline_s < facts.wished_s
+        if calm and facts.wish is not None and self._flips_of_wish > 1:
+            sentence = (
+                "the setpoint changes once at a boundary, also where the clocks change, and not to and fro"
+            )
+            self._jury.charge("I18", sentence, f"{self._flips_of_wish} changes since {facts.wished_s:.0f} s")
+        if self._stands:
+            self._stands = False
+            self.excuse(now_s + ON_TIME_S)
+        facts.wish, facts.wished_s, self._flips_of_wish = wish, now_s, 0
+        self._late = not facts.met
+        self._turned(now_s)
+        if wish is not None and facts.met:
+            self._met(now_s)
+
+    def battery(self, obeyed: Obeyed, at_s: float) -> None:
+        """From then on the battery goes by this."""
+        self.reach(at_s)
+        facts = self._facts
+        if (obeyed.mode, obeyed.reserve_raw_percent) != (facts.mode, facts.raw_percent):
+            self.flips += 1
+            self._flips_of_wish += 1
+        facts.mode, facts.raw_percent = obeyed.mode, obeyed.reserve_raw_percent
+        facts.running = obeyed.running
+        if facts.running:
+            facts.by_us_s = None
+            self._charged.discard("I3")
+        if self._late and facts.met:
+            self._met(at_s)
+        self._turned(at_s)
+
+    def _turned(self, at_s: float) -> None:
+        """Note since when it is wrong, if it is."""
+        if self._facts.met:
+            self._wrong_s = math.inf
+            self._charged.discard("L")
+        else:
+            self._wrong_s = min(self._wrong_s, at_s)
+
+    def _met(self, at_s: float) -> None:
+        facts = self._facts
+        calm = not facts.faults and facts.excused_s < facts.wished_s
+        times = self.lateness.calm_s if calm else self.lateness.faulty_s
+        times.append(at_s - facts.wished_s)
+        self._late = False
+
+    def fault(self, now_s: float) -> None:
+        """Something begins to go wrong."""
+        self.reach(now_s)
+        self._facts.faults += 1
+        self._facts.fault_s = now_s
+
+    def healed(self, now_s: float, within_s: float) -> None:
+        """Something no longer goes wrong, and all is to be well within so long."""
+        self.reach(now_s)
+        self._facts.faults -= 1
+        self._facts.fault_s = now_s
+        self.excuse(now_s + within_s)
+
+    def excuse(self, until_s: float) -> None:
+        """Until then a wrong setpoint has a reason."""
+        self._facts.excused_s = max(self._facts.excused_s, until_s)
+
+    def stand(self) -> None:
+        """What somebody set stands until something else is wished."""
+        self._stands = True
+
+    def trouble(self, sentence: str | None, now_s: float) -> None:
+        """What the status shows to be wrong at the end of a cycle."""
+        self.reach(now_s)
+        if sentence is None:
+            self._charged.discard("L6")
+        elif now_s > max(self._deadline_s, self._facts.fault_s + HEALED_S, EARLY_S):
+            promise = f"a trouble that is shown is gone within {HEALED_S:g} s of its cause"
+            self._charge("L6", promise, now_s, sentence)

@@ -1,0 +1,145 @@
+"""What is leapt over: rests in which nothing can happen, many of them in one go.
+
+While nobody touches the gateway, its answers to a look are those to the look before, and a cycle between two looks asks
+nothing. So a rest may be as long as many: whole ticks up to the next thing that wants attention, or whole looks up to the next
+thing that happens. Both leave every later look and tick at the instant at which it would have been.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sized
+
+from scheduler.app.rehearsal.facts import Facts
+from scheduler.control.loop import REST_S, TICK_S
+from scheduler.control.trust import LOOK_S
+from scheduler.model.events import Event, MomentEnded, MomentStarted
+from scheduler.model.evidence import Verdict
+from scheduler.model.status import Status
+
+CALM_S = 900.0
+"""So long after the last fault no look is leapt over: all that the program may still do about it has been done."""
+
+UNSETTLED_S = 60.0
+"""So long after somebody set the clock it is looked at as often as ever."""
+
+STEADY = frozenset(
+    {Verdict.ALREADY, Verdict.VERIFIED, Verdict.EFFECTIVE, Verdict.NOT_EFFECTIVE, Verdict.DRIFTED}
+)
+"""With these verdicts nothing is tried any more until something changes."""
+
+
+class Leaps:
+    """How long the rests of the process of the moment are.
+
+    ``drops_alarms``: nobody is woken at a boundary, so that the ticks between two looks must not be moved either.
+    """
+
+    def __init__(self, facts: Facts, *, every_tick: bool, drops_alarms: bool) -> None:
+        self._facts = facts
+        self._every_tick = every_tick
+        self._drops_alarms = drops_alarms
+        self._status: Status | None = None
+        self._shown_s = -1.0
+        self._read_s = -1.0
+        self._moment = False
+        self.taken = 0
+
+    def begin(self) -> None:
+        """Another process begins: nothing is known of its rests yet. A moment under way goes on in it."""
+        self._status, self._shown_s = None, -1.0
+
+    def read(self, now_s: float) -> None:
+        """The setpoint was read."""
+        self._read_s = now_s
+
+    def told(self, event: Event) -> None:
+        """The program tells something."""
+        if isinstance(event, MomentStarted | MomentEnded):
+            self._moment = isinstance(event, MomentStarted)
+
+    def shown(self, status: Status, now_s: float) -> None:
+        """A cycle is completed, and what follows is a rest."""
+        self._status, self._shown_s = status, now_s
+
+    def length_s(
+        self,
+        seconds: float,
+        now_s: float,
+        *,
+        happens_s: float,
+        expires_s: float,
+        due_s: float,
+        look_s: float,
+        owed: Sized,
+    ) -> float:
+        """How long a sleep of so many ``seconds`` is to be, where the next thing happens at ``happens_s``.
+
+        An alarm ends it earlier. ``expires_s`` is when the session is over, ``due_s`` when the program wants to do something, ``look_s`` how often it looks, ``owed`` its marks.
+        """
+        facts, status = self._facts, self._status
+        until_s = happens_s - now_s
+        if self._every_tick or status is None or now_s != self._shown_s or until_s <= seconds:
+            return seconds
+        if now_s < facts.stepped_s + UNSETTLED_S:
+            return seconds
+        due_s -= now_s
+        if not facts.trusted:
+            length_s = math.floor(min(until_s, due_s) / LOOK_S) * LOOK_S
+        else:
+            length_s = self._looks_s(status, now_s, until_s, expires_s - now_s, due_s, look_s, owed)
+            if not length_s:
+                length_s = (
+                    due_s if REST_S <= due_s <= until_s else math.floor(min(until_s, due_s) / TICK_S) * TICK_S
+                )
+        if length_s <= seconds:
+            return seconds
+        facts.leapt_s = now_s + length_s
+        self.taken += 1
+        return length_s
+
+    def _looks_s(
+        self,
+        status: Status,
+        now_s: float,
+        until_s: float,
+        expires_s: float,
+        due_s: float,
+        look_s: float,
+        owed: Sized,
+    ) -> float:
+        """How long it is until the last look before the next thing that happens, from now on; zero where none may be leapt over."""
+        if self._read_s == now_s:
+            first_s = look_s
+        elif (
+            due_s == self._read_s + look_s - now_s and self._facts.met
+        ):  # a switch read it, and the meters have nothing to say
+            first_s = due_s
+        else:
+            return 0.0
+        if not self._is_steady(status, now_s, due_s, look_s, owed):
+            return 0.0
+        looks = math.floor((until_s - first_s) / look_s)
+        if (
+            expires_s < until_s
+        ):  # what is asked first after that finds it: the next look, or the meters before it
+            left = (expires_s - first_s) / look_s
+            looks = min(looks, math.floor(left) if due_s < first_s else math.ceil(left))
+        return first_s + looks * look_s if looks >= 0 else 0.0
+
+    def _is_steady(self, status: Status, now_s: float, due_s: float, look_s: float, owed: Sized) -> bool:
+        """Whether what is known is what each of the next looks will be answered."""
+        facts, record = self._facts, status.record
+        return (
+            record is not None
+            and record.verdict in STEADY
+            and status.trouble is None
+            and status.installing_since is None
+            and not facts.faults
+            and now_s > max(facts.fault_s, facts.stepped_s, facts.began_s) + CALM_S
+            and (facts.met or now_s >= facts.wished_s + look_s)
+            and not self._moment
+            and not len(owed)
+            and not facts.forgets
+            and (not self._drops_alarms or due_s % TICK_S == 0)
+        )

@@ -1,0 +1,160 @@
+"""One rehearsal from its seed to what came of it, and many of them on several processors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from random import Random
+
+from scheduler.app.rehearsal.course import Lateness
+from scheduler.app.rehearsal.invariant import Broken
+from scheduler.app.rehearsal.plans import Library, Plans, edited
+from scheduler.app.rehearsal.setting import Setting
+from scheduler.app.rehearsal.swarm import HIDDEN_FROM_LATE_COMMITS, Fault, script, some_kinds, stage
+from scheduler.app.rehearsal.virtual import run_virtually
+from scheduler.app.rehearsal.world import World
+from scheduler.config.configuration import Configuration
+from scheduler.model.timeline import DriftPolicy
+from scheduler.plan.rules import Schedule
+
+BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
+"""Each rehearsal begins then: with 30 days it has no change of clocks, with a year both."""
+
+FIRMWARES = ("1.45.2", "1.45.2", "1.15", "1.21", "1.43.3")
+"""What most rehearsals are of: gateways that let a program switch."""
+
+SHUT = ("1.50.1", "21.39", "23.28")
+"""What few are of: gateways that do not, where nothing but safety is to be seen."""
+
+SHUT_SHARE = 0.04
+
+DRIFTS: tuple[DriftPolicy, ...] = ("yield", "enforce", "notify")
+
+CHANCE = 0.12
+"""So many of the boundaries have a fault near them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to rehearse: the file's schedule, how long, and which faults; ``kinds`` None is a swarm."""
+
+    schedule: Schedule
+    verify_s: float
+    seed: int
+    days: float
+    kinds: tuple[str, ...] | None
+    every_tick: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performance:
+    """What came of one rehearsal; ``essence`` is the hash of what was changed, ``trace`` that of all that happened."""
+
+    run: int
+    seconds: float
+    firmware: str
+    kinds: tuple[str, ...]
+    trace: str
+    essence: str
+    broken: tuple[Broken, ...]
+    lateness: Lateness
+    counts: Counter[str] = field(repr=False)
+    killed: Counter[str] = field(repr=False)
+    stopped_s: dict[str, float]
+
+
+_LIBRARY = Library()
+
+
+def order_of(
+    configuration: Configuration, *, seed: int, days: float, kinds: tuple[str, ...] | None, every_tick: bool
+) -> Order:
+    """What to rehearse of a configuration."""
+    return Order(
+        schedule=configuration.schedule,
+        verify_s=configuration.verify_every_s,
+        seed=seed,
+        days=days,
+        kinds=kinds,
+        every_tick=every_tick,
+    )
+
+
+_EDITED: dict[int, tuple[Schedule, Schedule]] = {}
+
+
+def _schedules(schedule: Schedule) -> tuple[Schedule, ...]:
+    """The schedule and its edit, the same objects each time, which the library knows by them."""
+    return _EDITED.setdefault(hash(schedule), (schedule, edited(schedule)))
+
+
+def rehearse(order: Order, run: int) -> Performance:
+    """One rehearsal. Everything in it hangs on the seed and its number."""
+    random = Random(f"{order.seed} {run}")  # noqa: S311 - chance is wanted, not secrecy
+    shut = random.random() < SHUT_SHARE
+    setting = Setting(
+        start=BEGINS,
+        seconds=order.days * 86400.0,
+        firmware=random.choice(SHUT if shut else FIRMWARES),
+        username="customer" if shut and random.random() < 0.5 else "installer",  # noqa: PLR2004 - every second one
+        drops_alarms=random.random() < 0.2,  # noqa: PLR2004 - every fifth one
+        every_tick=order.every_tick,
+    )
+    kinds = order.kinds if order.kinds is not None else some_kinds(random)
+    if setting.firmware == "1.43.3":
+        kinds = tuple(kind for kind in kinds if kind not in HIDDEN_FROM_LATE_COMMITS)
+    plans = Plans(_schedules(order.schedule), random.choice(DRIFTS), order.verify_s, _LIBRARY)
+    plans.cover(setting.start, setting.start + timedelta(seconds=setting.seconds))
+    faults = script(tuple(_boundaries(plans, setting)), kinds, random, chance=CHANCE)
+    return run_virtually(_perform(setting, plans, kinds, faults, random=random, run=run))
+
+
+def _boundaries(plans: Plans, setting: Setting) -> Iterator[float]:
+    at = setting.start
+    end = setting.start + timedelta(seconds=setting.seconds)
+    while True:
+        moment, boundary = plans.next_moment(at), plans.segment(at).end
+        at = boundary if moment is None else min(moment, boundary)
+        if at >= end:
+            return
+        yield (at - setting.start).total_seconds()
+
+
+async def _perform(
+    setting: Setting,
+    plans: Plans,
+    kinds: tuple[str, ...],
+    faults: tuple[Fault, ...],
+    *,
+    random: Random,
+    run: int,
+) -> Performance:
+    world = World(setting, plans, random)
+    stage(world, faults)
+    await world.live()
+    return Performance(
+        run=run,
+        seconds=setting.seconds,
+        firmware=setting.firmware,
+        kinds=kinds,
+        trace=world.record.trace.hexdigest(),
+        essence=world.record.essence.hexdigest(),
+        broken=tuple(world.record.jury.broken),
+        lateness=world.course.lateness,
+        counts=world.counts,
+        killed=world.steps.killed,
+        stopped_s=dict(world.course.stopped_s),
+    )
+
+
+def rehearse_all(order: Order, runs: Sequence[int], jobs: int) -> Iterator[Performance]:
+    """The rehearsals of these numbers, in order, on so many processors."""
+    if jobs == 1 or len(runs) == 1:
+        yield from map(partial(rehearse, order), runs)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(partial(rehearse, order), runs, chunksize=1)

@@ -1,0 +1,165 @@
+"""What must never be told or shown: invariants about events, status and the pace of the loop, each with its ID and its sentence."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from scheduler.app.rehearsal.facts import READ, Exchange, Facts, Wish
+from scheduler.app.rehearsal.invariant import Invariant
+from scheduler.model.events import Drifted, Event
+from scheduler.model.status import Status
+
+
+class SecretsAreKept(Invariant):
+    """Searches whatever is told."""
+
+    identifier = "I12"
+    sentence = "no password is in any event or status"
+
+    def told(self, event: Event) -> Iterable[str]:
+        """An event."""
+        yield from self._search(str(event), event.name)
+
+    def shown(self, status: Status) -> Iterable[str]:
+        """What a status says in words."""
+        if status.trouble is not None:
+            yield from self._search(status.trouble, "the status")
+
+    def _search(self, text: str, where: str) -> Iterable[str]:
+        if any(secret in text for secret in self.facts.secrets):
+            yield f"a password in {where}"
+
+
+class GenerationsGoOn(Invariant):
+    """Compares the plan in force with those that were adopted."""
+
+    identifier = "I13"
+    sentence = "the plan in force is the one that was adopted last, and never an earlier one again"
+
+    def shown(self, status: Status) -> Iterable[str]:
+        """Its digest."""
+        if status.plan_digest != self.facts.digests[-1]:
+            yield f"{status.plan_digest} is in force, and {self.facts.digests[-1]} was adopted"
+
+
+class CyclesAreBounded(Invariant):
+    """Counts cycles, and looks for pauses between them."""
+
+    identifier = "I14"
+    sentence = "at most two cycles in a second over any ten"
+
+    MOST = 21
+    WITHIN_S = 10.0
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts)
+        self._cycles: deque[float] = deque()
+
+    def shown(self, _status: Status) -> Iterable[str]:
+        """One more."""
+        now_s = self.facts.now_s
+        self._cycles.append(now_s)
+        while self._cycles[0] < now_s - self.WITHIN_S:
+            self._cycles.popleft()
+        if len(self._cycles) > self.MOST:
+            yield f"{len(self._cycles)} cycles in {self.WITHIN_S:g} s"
+
+
+class EventsAreBounded(Invariant):
+    """Counts what is told."""
+
+    identifier = "I16"
+    sentence = "at most 400 events are told in an hour"
+
+    MOST = 400
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts)
+        self._events: deque[float] = deque()
+
+    def told(self, event: Event) -> Iterable[str]:
+        """One more."""
+        now_s = self.facts.now_s
+        self._events.append(now_s)
+        while self._events[0] < now_s - 3600.0:
+            self._events.popleft()
+        if len(self._events) > self.MOST:
+            yield f"{len(self._events)} in an hour, the last one {event.name}"
+
+
+class DriftIsSomebodyElses(Invariant):
+    """Looks for our own read-back before somebody is blamed."""
+
+    identifier = "I17"
+    sentence = "a change is put down to somebody only after ours was read back"
+
+    def told(self, event: Event) -> Iterable[str]:
+        """A drift."""
+        facts = self.facts
+        if isinstance(event, Drifted) and facts.stepped_s < facts.wished_s and facts.met_s < facts.wished_s:
+            yield f"{event.found} instead of {event.expected}, which was never read"
+
+
+class ActualWasRead(Invariant):
+    """Compares what is shown as actual with what the gateway answered."""
+
+    identifier = "I19"
+    about = frozenset({READ})
+    sentence = "what is shown as actual was read from the gateway, and never is what we wish"
+
+    KEPT_S = 600.0
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts)
+        self._known: deque[Wish] = deque(maxlen=12)
+
+    def over(self, _exchange: Exchange) -> Iterable[str]:
+        """A reading."""
+        read = self.facts.read
+        if read is not None and (not self._known or self._known[-1] != read):
+            self._known.append(read)
+        yield from ()
+
+    def shown(self, status: Status) -> Iterable[str]:
+        """Actual."""
+        actual = status.actual
+        if actual is None or actual.mode is None or actual.reserve_percent is None:
+            return
+        raw = 5 + 0.95 * actual.reserve_percent
+        if not any(wish.is_met(actual.mode, raw) for wish in self._known):
+            yield f"{actual}"
+
+
+class CyclesAreCompleted(Invariant):
+    """Measures the time from one completed cycle to the next."""
+
+    identifier = "I20"
+    # The longest cycle is a switch of four attempts.
+    sentence = "a living process completes a cycle every 300 s, whatever the gateway does"
+
+    MOST_S = 300.0
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts)
+        self._last_s = 0.0
+
+    def shown(self, _status: Status) -> Iterable[str]:
+        """A completed cycle."""
+        facts = self.facts
+        gap_s = facts.now_s - max(self._last_s, facts.began_s, facts.leapt_s)
+        self._last_s = facts.now_s
+        if gap_s > self.MOST_S:
+            yield f"none for {gap_s:.0f} s"
+
+
+IN_WORDS: tuple[type[Invariant], ...] = (
+    SecretsAreKept,
+    GenerationsGoOn,
+    CyclesAreBounded,
+    EventsAreBounded,
+    DriftIsSomebodyElses,
+    ActualWasRead,
+    CyclesAreCompleted,
+)
+"""All of them."""

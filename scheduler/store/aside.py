@@ -1,0 +1,79 @@
+"""What is damaged, or none of ours, is put aside: nothing of ours trips over it again, and a person can still look at it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+from scheduler.model.errors import StoreError
+from scheduler.store import durable
+
+KEPT = 3
+"""So many are kept of each file; the one that was put aside first goes first."""
+
+COMPANIONS = ("-wal", "-shm")
+"""What SQLite keeps beside a file belongs to it, and goes with it."""
+
+_NAME = r"\.corrupt\.\d{8}T\d{6}Z(?:\.\d+)?"
+
+Value = TypeVar("Value")
+
+
+def read(path: Path, parse: Callable[[bytes], Value], *, empty: Value) -> Value:
+    """What ``parse`` makes of the file; ``empty`` if there is none.
+
+    Raises StoreError if it cannot be read now. What cannot be a file of ours, or is damaged so that ``parse`` raises, is put
+    aside first, which the error says: from then on there is none.
+    """
+    try:
+        content = durable.read(path, follow=False)
+        return empty if content is None else parse(content)
+    except durable.Unfit as error:
+        found = str(error)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        found = f"{path} is damaged"
+    raise StoreError(f"{found} and counts as empty; {put_aside(path)}")
+
+
+def put_aside(path: Path) -> str:
+    """Rename the file, with what belongs to it, to one that ends in ``.corrupt`` and the instant it was written last.
+
+    A sentence on what became of it; where a file system is read-only it stays where it is, and the sentence says so.
+    """
+    try:
+        written = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
+        name = _free(path, f"{path.name}.corrupt.{written:%Y%m%dT%H%M%SZ}")
+        path.rename(name)
+    except FileNotFoundError:
+        return "somebody has moved it away meanwhile"
+    except (OSError, ValueError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        return f"it cannot be moved away: {reason or error}"
+    for companion in COMPANIONS:
+        with contextlib.suppress(OSError):
+            path.with_name(f"{path.name}{companion}").rename(f"{name}{companion}")
+    _forget_oldest(path)
+    return f"it is kept as {name.name}"
+
+
+def _free(path: Path, name: str) -> Path:
+    names = (path.with_name(name if number == 1 else f"{name}.{number}") for number in count(1))
+    return next(free for free in names if not os.path.lexists(free))
+
+
+def _forget_oldest(path: Path) -> None:
+    """Remove what is beyond `KEPT`. By the instant of the renaming, which the file system has: names may lie, clocks do."""
+    name = re.compile(re.escape(path.name) + _NAME)
+    with contextlib.suppress(OSError):
+        found = [it for it in path.parent.iterdir() if name.fullmatch(it.name)]
+        found.sort(key=lambda it: it.lstat().st_ctime_ns)
+        for old in found[:-KEPT]:
+            for file in (old, *(old.with_name(f"{old.name}{companion}") for companion in COMPANIONS)):
+                with contextlib.suppress(OSError):  # a folder that holds something is not ours to empty
+                    file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink()
