@@ -103,11 +103,11 @@ ROWS = {
     "L4": "An edit is in force within 10 s.",
     "L5": "A hang ends the process within 90 s.",
     "L6": "What was alerted is called off within 120 s after its cause is gone.",
-    "L7": "With every fault at once and for ever there is at most one request a minute, and no storm of any kind.",
+    "L7": "A trouble that lasts for ever is asked about at most once a minute; with every fault at once and for ever there are at most four requests a minute.",
     "M1": "The same seed gives the same trace, in two processes.",
     "M2": "Plan and control read no clock, draw no chance and touch no file or socket.",
     "M3": "At least 30 planted bugs are all caught by the fast tests.",
-    "M4": "Each kind of fault, and each pair of fault and step, is met, and counted.",
+    "M4": "In 80 simulated years each kind of fault is met at least a hundred times, and each is counted and printed.",
     "M5": "Each seed of a rehearsal takes a choice of the faults, not all of them.",
 }
 """Each promise in our own words with its figure, by the ID of its row in the matrix of faults."""

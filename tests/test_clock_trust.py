@@ -161,13 +161,15 @@ async def test_t1_a_clock_that_shows_an_impossible_year_is_not_trusted_whoever_s
         (timedelta(seconds=2 - AGREES_S), NOBODY_KNOWS, "agrees with the gateway"),
         (timedelta(seconds=AGREES_S + 2), NOBODY_KNOWS, "not trusted"),
         (-9 * YEAR, NOBODY_KNOWS, "not trusted"),
-        (ZERO, NOBODY_KEEPS_IT, "not trusted"),
+        (ZERO, NOBODY_KEEPS_IT, "agrees with the gateway"),
+        (timedelta(seconds=AGREES_S + 2), NOBODY_KEEPS_IT, "not trusted"),
+        (timedelta(hours=-3), NOBODY_KEEPS_IT, "not trusted"),
     ],
 )
 async def test_t1_where_nobody_can_tell_the_gateways_own_clock_counts(
     off: timedelta, says: Kept, clock: str
 ) -> None:
-    """Within two minutes of it a clock is believed, unless the system itself says that nobody keeps it."""
+    """Within two minutes of it a clock is believed, also where the system itself says that nobody keeps it."""
     async with machine("12:00", says=says, dated=off) as it:
         await it.go(60)
 
@@ -196,7 +198,9 @@ def machine_policy(trust_after_s: float | None) -> Policy:
     [
         (Kept(), None, None, Exit.FINE),
         (NOBODY_KEEPS_IT, None, None, Exit.REFUSED),
-        (NOBODY_KEEPS_IT, ZERO, None, Exit.REFUSED),
+        (NOBODY_KEEPS_IT, ZERO, None, Exit.FINE),
+        (NOBODY_KEEPS_IT, timedelta(hours=1), None, Exit.REFUSED),
+        (Kept(possible=False), ZERO, 0.0, Exit.REFUSED),
         (NOBODY_KEEPS_IT, None, 0.0, Exit.FINE),
         (NOBODY_KEEPS_IT, None, 600.0, Exit.REFUSED),
         (NOBODY_KNOWS, ZERO, None, Exit.FINE),
@@ -225,13 +229,99 @@ def test_t1_a_clock_that_nobody_asked_about_is_not_trusted() -> None:
 
 def test_t1_a_kernel_that_keeps_its_clock_needs_no_marker(tmp_path: Path) -> None:
     """The marker's time is its proof; without a marker the kernel's word counts as it is; and no year before the program can be."""
-    kernel = Kernel(state=0, status=1, error_s=0.1)
+    kernel = Kernel(error_s=0.1)
     now, marker = local("12:00"), tmp_path / "synchronized"
     assert kept(now, marker, lambda: kernel) == Kept()
     assert kept(now, marker, lambda: None) == NOBODY_KNOWS
     marker.touch()
     assert kept(now, marker, lambda: None) == Kept(proof=marker.stat().st_mtime_ns)
     assert kept(datetime(1970, 1, 1, tzinfo=UTC), marker).possible is False
+
+
+def test_t1_a_marker_that_was_left_behind_does_not_hide_the_kernel(tmp_path: Path) -> None:
+    """The marker of timesyncd stays where chrony took its place: spent by a step, it leaves the word to the kernel, asked only then."""
+    marker, said = tmp_path / "synchronized", [Kernel(error_s=16.0)]
+    marker.touch()
+    asked: list[float] = []
+    clock = VirtualClock(local("12:00"))
+
+    def ask() -> Kernel:
+        asked.append(clock.monotonic())
+        return said[0]
+
+    trust = Trust(clock, lambda _: None)
+
+    def look() -> str:
+        clock.says = kept(clock.now(), marker, ask)
+        trust.look()
+        clock.passed_s += 60
+        return trust.belief.words
+
+    assert [look(), look(), len(asked)] == ["synchronised", "synchronised", 0]
+    clock.step += timedelta(seconds=30)
+    assert [look(), look()] == ["not trusted", "not trusted"]
+    said[0] = Kernel(error_s=0.01)
+    assert look() == "synchronised"
+    clock.step += timedelta(seconds=30)
+    said[0] = Kernel(error_s=16.0)
+    assert [look(), look()] == ["not trusted", "not trusted"]
+
+
+async def test_t1_after_a_step_the_clock_must_agree_with_the_gateway_anew() -> None:
+    """What the gateway said before counts no more: the clock that was set to another hour is doubted, and one put right is not."""
+    async with machine("21:30", says=NOBODY_KEEPS_IT, dated=ZERO) as it:
+        await it.go(60)
+        assert (it.run.reports[-1].clock, it.obeys()[0]) == ("agrees with the gateway", "self_consumption")
+        it.set_clock(timedelta(hours=1))
+        writes = it.writes
+        await it.go(60)
+        shown = it.run.reports[-1]
+        assert (shown.clock, it.writes) == ("not trusted", writes)
+        assert "it is 60 min ahead of the gateway's" in (shown.trouble or "")
+
+        it.set_clock(ZERO)
+        await it.go(60)
+        assert it.run.reports[-1].clock == "agrees with the gateway"
+        assert [event.message for event in it.run.told(ClockTrusted)] == [
+            "the clock agrees with the gateway's own within 2 minutes: switching goes on"
+        ]
+
+
+def test_t1_an_agreement_with_the_gateway_does_not_outlast_a_step() -> None:
+    """A gateway that tells no time any more leaves a clock that was set in doubt, whatever it said before the step."""
+    clock = VirtualClock(local("12:00"))
+    clock.says = NOBODY_KEEPS_IT
+    trust = Trust(clock, lambda _: None)
+    trust.compare(0.0)
+    trust.look()
+    assert trust.belief.trusted
+    clock.step += timedelta(hours=1)
+    trust.compare(0.0)  # an answer from before the step that nobody has noticed yet
+    trust.look()
+    clock.passed_s += 60
+    trust.compare(None)
+    trust.look()
+
+    assert not trust.belief.trusted
+
+
+@pytest.mark.parametrize(
+    ("off", "words"),
+    [
+        (ZERO, "trusted after 10m"),
+        (timedelta(hours=3), "trusted after 10m, 3 h behind the gateway's"),
+        (timedelta(minutes=-5), "trusted after 10m, 5 min ahead of the gateway's"),
+    ],
+)
+async def test_t1_a_clock_that_the_file_trusts_shows_how_far_the_gateways_is_from_it(
+    off: timedelta, words: str
+) -> None:
+    """The owner's word stands, and the status says by how much the gateway contradicts it."""
+    async with machine("12:00", says=NOBODY_KEEPS_IT, dated=off, trust_after_s=600) as it:
+        await it.go(660)
+
+        assert it.run.reports[-1].clock == words
+        assert it.writes > 0
 
 
 CONFIGURATION = """\

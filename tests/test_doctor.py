@@ -10,7 +10,7 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,9 +20,9 @@ from processes import ROOT, command, started
 from tls_peer import always, make_certificate, response
 from tls_peer import serving as peer
 
-from scheduler.app.approach import judge_clock
+from scheduler.app.approach import Approach, judge_clock
 from scheduler.app.doctor import examine
-from scheduler.app.findings import Finding, Outcome
+from scheduler.app.findings import Finding, Outcome, Report
 from scheduler.app.plug import endpoint_of
 from scheduler.cli.doctor import document, shown
 from scheduler.config.configuration import Secret
@@ -652,7 +652,8 @@ async def test_called_off_before_the_gateway_was_asked(tmp_path: Path) -> None:
     [
         (True, None, None, True),
         (True, 7200.0, None, True),
-        (False, 29.0, None, False),
+        (False, 29.0, None, True),
+        (False, -121.0, None, False),
         (False, 29.0, 600.0, True),
         (None, 120.0, None, True),
         (None, -120.0, None, True),
@@ -668,7 +669,7 @@ def test_the_clock_is_believed_when_somebody_vouches_for_it(
     wait_s: float | None,
     good: bool,  # noqa: FBT001 - the same
 ) -> None:
-    """Synchronised, or within two minutes of the gateway's clock where nobody can tell, or as the file says; else the remedy."""
+    """Synchronised, or within two minutes of the gateway's clock, or as the file says; else the remedy."""
     said = judge_clock(vouched=vouched, off_s=off_s, wait_s=wait_s)
 
     assert (said.outcome is Outcome.PASSED) == good
@@ -677,12 +678,41 @@ def test_the_clock_is_believed_when_somebody_vouches_for_it(
 
 @pytest.mark.parametrize("vouched", [True, False, None])
 def test_the_clock_is_not_judged_by_a_gateway_that_was_not_asked(*, vouched: bool | None) -> None:
-    """Where nobody can tell, and nothing was there to compare it with, that is no failure of the clock; the system's no is one."""
+    """Where the system does not vouch for it, and nothing was there to compare it with, that is no failure of the clock yet."""
     said = judge_clock(vouched=vouched, off_s=None, asked=False)
 
-    outcomes = {True: Outcome.PASSED, False: Outcome.FAILED, None: Outcome.NOT_TRIED}
-    assert said.outcome is outcomes[vouched]
-    assert (said.remedy is None) is (vouched is not False)
+    assert said.outcome is (Outcome.PASSED if vouched else Outcome.NOT_TRIED)
+    assert said.remedy is None
+
+
+@pytest.mark.parametrize(
+    ("off_s", "warning"),
+    [(-10800.0, "everything is switched 3 h behind the gateway's time"), (60.0, None), (None, None)],
+)
+def test_t1_a_clock_that_the_file_trusts_is_warned_of(off_s: float | None, warning: str | None) -> None:
+    """The owner opted out, so that is no failure; what the gateway contradicts is said with the difference."""
+    said = judge_clock(vouched=False, off_s=off_s, wait_s=600.0)
+
+    assert said.outcome is Outcome.PASSED
+    assert ("warning" in said.says) is (warning is not None)
+    assert (warning or "") in said.says
+
+
+async def test_t1_a_year_that_cannot_be_fails_whoever_vouches_for_it(tmp_path: Path) -> None:
+    """The system vouches, and the file trusts the clock: 1970 is wrong all the same, and the finding says what to do."""
+    found: list[Finding] = []
+    approach = Approach(
+        configured(tmp_path, host="nobody.invalid").gateway,
+        Report(found.append, username="installer"),
+        now=lambda: datetime(1970, 1, 1, tzinfo=UTC),
+        vouched=lambda: True,
+        wait_s=0.0,
+    )
+    await approach.walk()
+
+    clock = next(finding for finding in found if finding.step == "clock")
+    assert (clock.outcome, "1970-01-01" in clock.says) == (Outcome.FAILED, True)
+    assert "chronyc tracking" in str(clock.remedy)
 
 
 async def test_an_unreachable_gateway_leaves_the_clock_open(tmp_path: Path) -> None:

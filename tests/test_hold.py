@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -18,14 +19,18 @@ from scheduler.app import holds
 from scheduler.config.configuration import Configuration
 from scheduler.config.load import load
 from scheduler.control.agenda import Policy, agenda
+from scheduler.control.diary import Diary
+from scheduler.control.held import Held
 from scheduler.control.install import Standing, obstacle
 from scheduler.model.errors import StoreError
-from scheduler.model.events import Drifted, MomentEnded
+from scheduler.model.events import Drifted, Event, MomentEnded
 from scheduler.model.evidence import Verdict
 from scheduler.model.hold import LONGEST, Hold, HoldBegan, HoldEnded, hold_of
 from scheduler.model.setpoint import Setpoint
 from scheduler.plan.rules import MomentRule, Schedule
+from scheduler.store import durable
 from scheduler.store.holds import HoldFile
+from scheduler.store.note import NoteFile
 
 HALF = Setpoint(mode="self_consumption", reserve_percent=50)
 WRITE = "POST /api/operation"
@@ -66,6 +71,12 @@ def ends(text: str | None, now: datetime, configuration: Configuration, zone: st
         ("2026-03-07T12:00", "2026-03-08 02:30", "2026-03-08T03:00"),
         ("2026-10-31T12:00", "01:30", "2026-11-01T01:30"),
         ("2026-10-31T22:00", "4h", "2026-11-01T01:00 again"),
+        ("2026-10-31T22:00", "1d", "2026-11-01T21:00"),
+        ("2026-07-01T12:00", "7d", "2026-07-08T12:00"),
+        ("2026-07-01T12:00", "1d2h30m", "2026-07-02T14:30"),
+        ("2026-11-01T01:40", "01:30", "2026-11-01T01:30 again"),
+        ("2026-11-01T01:40", "2026-11-01 01:30", "2026-11-01T01:30 again"),
+        ("2026-11-01T01:20", "01:30", "2026-11-01T01:30"),
     ],
 )
 def test_until_is_understood(now: str, until: str | None, meant: str, configuration: Configuration) -> None:
@@ -81,16 +92,35 @@ def test_until_is_understood(now: str, until: str | None, meant: str, configurat
 
 
 def _policy(configuration: Configuration) -> Policy:
-    return Policy(schedule=configuration.schedule, on_drift="yield", verify_s=300, digest="")
+    return _policy_of(configuration.schedule)
 
 
-def test_the_repeated_hour_means_its_first_occurrence_also_from_within(configuration: Configuration) -> None:
-    """At 01:45 before the clocks go back, `01:50` is in five minutes; in the second pass it is tomorrow's."""
+def _policy_of(schedule: Schedule) -> Policy:
+    return Policy(schedule=schedule, on_drift="yield", verify_s=300, digest="")
+
+
+def test_t3_a_time_of_the_repeated_hour_is_the_next_that_the_clock_shows(
+    configuration: Configuration,
+) -> None:
+    """At 01:45 `01:50` is in five minutes, in either pass; `01:40` is the second one's, and after that tomorrow's."""
     first = local("2026-11-01T01:45")
     second = first.replace(fold=1)
 
-    assert ends("01:50", first, configuration) - first.astimezone(UTC) == timedelta(minutes=5)
-    assert ends("01:50", second, configuration) == local("2026-11-02T01:50")
+    for now in (first, second):
+        assert ends("01:50", now, configuration) - now.astimezone(UTC) == timedelta(minutes=5)
+    assert ends("01:40", first, configuration) - first.astimezone(UTC) == timedelta(minutes=55)
+    assert ends("01:40", second, configuration) == local("2026-11-02T01:40")
+
+
+def test_t3_clocks_that_go_back_over_midnight_show_yesterdays_hour_again(
+    configuration: Configuration,
+) -> None:
+    """In St. John's of 2005 they went back from 00:01 to 23:01: before that, `23:30` was half an hour ahead."""
+    now = datetime(2005, 10, 30, 0, 0, 30, tzinfo=ZoneInfo("America/St_Johns")).astimezone(UTC)
+
+    until = ends("23:30", now, configuration, zone="America/St_Johns")
+
+    assert until - now == timedelta(minutes=29, seconds=30)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +133,11 @@ def test_the_repeated_hour_means_its_first_occurrence_also_from_within(configura
         ("9999-12-31 23:59", "is not a time"),
         ("25:00", "is not a time"),
         ("tomorrow", "is not a time"),
-        ("2026-07-03", "is not a time"),
+        ("2026-07-03", "write it like '2026-07-03 18:30', or '2026-07-03 00:00'"),
+        ("2026-02-30", "is not a time"),
+        ("8d", "more than 7 days ahead"),
+        ("1d12", "is not a time"),
+        ("d", "is not a time"),
         ("", "is not a time"),
         ("2026-02-30 10:00", "is not a time"),
     ],
@@ -195,6 +229,7 @@ def test_a_hold_is_read_as_it_was_kept(tmp_path: Path, setpoint: Setpoint) -> No
         json.dumps(held().document() | {"until": "2026-07-01T10:00:00-07:00"}).encode(),
         json.dumps(held().document() | {"until": "2026-07-01T20:00:00"}).encode(),
         json.dumps(held().document() | {"mode": None, "reserve_percent": None}).encode(),
+        json.dumps(held().document() | {"until": "2026-07-08T12:01:00-07:00"}).encode(),
     ],
 )
 def test_a_file_that_holds_no_hold_is_put_aside_and_told(tmp_path: Path, content: bytes) -> None:
@@ -232,18 +267,86 @@ def test_roots_command_does_not_shut_the_service_out(tmp_path: Path) -> None:
     assert (file.path.stat().st_uid, file.path.stat().st_gid) == (1234, 1234)
 
 
-def test_a_hold_counts_until_its_end_whatever_happens_to_the_clock() -> None:
-    """A clock that is put back an hour takes nobody's word away; one that is months back makes no hold of months."""
+def test_t2_a_hold_counts_until_its_end_whatever_happens_to_the_clock() -> None:
+    """A clock that is put back up to three hours takes nobody's word away; one that is further back makes it no longer."""
     hold = held()
 
-    assert [hold.in_force(local(at)) for at in ("11:00", "12:00", "13:59", "14:00")] == [
-        True,
-        True,
-        True,
-        False,
-    ]
+    asked = ("08:59", "09:00", "11:00", "12:00", "13:59", "14:00")
+    assert [hold.in_force(local(at)) for at in asked] == [False, True, True, True, True, False]
     assert not hold.in_force(hold.until - LONGEST - timedelta(seconds=1))
     assert hold_of(hold.document(LOS_ANGELES)) == hold
+
+
+def test_t2_a_hold_of_a_wrong_clock_counts_for_nothing_on_the_days_before() -> None:
+    """Asked for by a clock that was 30 days ahead: it is none while it lies ahead, but for the hours that a clock may err."""
+    hold = held(begin="2026-07-31T00:00", end="2026-07-31T02:00")
+    days = [local("2026-07-01T00:00") + timedelta(days=number) for number in range(32)]
+
+    assert [day.day for day in days if hold.in_force(day)] == [31]
+    assert not hold.in_force(local("2026-07-30T20:59"))
+    assert hold.in_force(local("2026-07-31T01:59"))
+
+
+def test_t2_the_longest_hold_outlasts_a_clock_that_is_put_right() -> None:
+    """Seven days, and a clock that is put back a second after that: its end lies a little more than a week ahead, and it counts."""
+    hold = Hold(setpoint=HALF, since=local("12:00"), until=local("12:00") + LONGEST)
+
+    assert hold.in_force(hold.since - timedelta(seconds=1))
+    assert hold_of(hold.document()) == hold
+
+
+def test_t2_a_clock_that_is_put_back_ends_a_hold_as_what_it_is(tmp_path: Path) -> None:
+    """Nobody is said to have ended a hold that the clock has left behind; once the clock is right it counts again and is told."""
+    told: list[Event] = []
+    it = Held(Diary(NoteFile(tmp_path / "moments.json", pytest.fail), "gateway"), told.append)
+    for at in ("12:01", "08:59", "12:02", "14:00"):
+        it.follow(agenda(_policy_of(quiet()), local(at)).under(held(), local(at)), local(at))
+
+    assert [type(event) for event in told] == [HoldBegan, HoldEnded, HoldBegan, HoldEnded]
+    assert [event.message.rpartition(": ")[2] for event in told if isinstance(event, HoldEnded)] == [
+        "the clock was put back to long before it began, and the rules speak again",
+        "its time is over, and the rules speak again",
+    ]
+
+
+def test_p4_a_longer_hold_than_a_command_makes_is_none() -> None:
+    """Read from a file that was edited: a week is the most, a second more is nothing."""
+    hold = Hold(setpoint=HALF, since=local("12:00"), until=local("12:00") + LONGEST + timedelta(seconds=1))
+
+    assert hold_of(hold.document()) is None
+
+
+def test_p5_a_hold_is_ended_on_a_full_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file can be begun any more: the hold is ended all the same, without a trace; a new one cannot be kept, and that is said."""
+    file, failed = kept(tmp_path)
+    file.save(held())
+
+    def full(_: Path) -> tuple[int, Path]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(durable, "_begin", full)
+    with pytest.raises(StoreError, match="could not be written: No space left on device"):
+        file.save(held(BY_NIGHT))
+
+    assert holds.lift(tmp_path, local("13:00")) == held()
+
+    assert list(tmp_path.iterdir()) == []
+    assert (kept(tmp_path)[0].load(), failed) == (None, [])
+
+
+def test_p3_the_end_of_a_hold_is_on_the_disk_before_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is synced once the file is gone, so that a power cut brings no hold back; what was not there costs no write."""
+    synced: list[list[Path]] = []
+    monkeypatch.setattr(durable, "_sync_directory", lambda folder: synced.append(list(folder.iterdir())))
+    file, _ = kept(tmp_path)
+    file.path.write_text("{}")
+
+    file.save(None)
+    file.save(None)
+
+    assert synced == [[]]
 
 
 @pytest.mark.parametrize("setpoint", [HALF, Setpoint(mode="backup"), Setpoint(reserve_percent=50)])

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
-from datetime import datetime, timedelta
+import os
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
+import typer
+from clockwork import VirtualClock
 from commands import DRY_SITE, run
 from processes import command, eventually, site, started
 
 from scheduler.app import holds
 from scheduler.app.daemon import Daemon
+from scheduler.app.once import policy_of
 from scheduler.app.patience import own
+from scheduler.cli.common import fail_for
 from scheduler.config.load import load
+from scheduler.control.agenda import agenda
+from scheduler.control.state import State
+from scheduler.control.trust import DOUBTED
 from scheduler.daemon.clock import SystemClock
 from scheduler.daemon.reload import LOOK_S, watch
+from scheduler.model.clock import Belief
+from scheduler.model.errors import StoreError
 from scheduler.model.events import Event
-from scheduler.model.hold import HoldBegan
+from scheduler.model.hold import Hold, HoldBegan
 from scheduler.model.setpoint import Setpoint
 from scheduler.store.heartbeat import Heartbeat
 from scheduler.store.lock import Held, Lock
@@ -91,6 +102,51 @@ def test_a_hold_that_cannot_be_stored_is_no_hold(dry: Path) -> None:
     assert done.returncode == 2
     assert "held" not in done.stderr
     assert "could not be written" in done.stderr
+    assert "sudo" not in done.stderr
+
+
+def test_p5_only_a_missing_right_is_answered_with_sudo(capsys: pytest.CaptureFixture[str]) -> None:
+    """A full disk is as full for root: the hint is for what root may do and others may not."""
+    said = {}
+    for number in (errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS):
+        error = StoreError("it could not be written")
+        error.__cause__ = OSError(number, os.strerror(number))
+        with pytest.raises(typer.Exit) as ended:
+            fail_for(error)
+        assert ended.value.exit_code == 2
+        said[number] = "sudo" in capsys.readouterr().err
+
+    assert said == {errno.EACCES: True, errno.EPERM: True, errno.ENOSPC: False, errno.EROFS: False}
+
+
+def test_a_stored_hold_is_shown_without_a_daemon(dry: Path) -> None:
+    """`once` obeys it, so `status` shows it, in words and as JSON, until it is resumed; a probe stays one sentence."""
+    run("hold", "--reserve", "40", "--until", "1d", *FILE, *STATE, cwd=dry)
+
+    shown = run("status", *STATE, cwd=dry).stdout
+    assert "hold      reserve 40 % until " in shown
+    assert "`tou-scheduler resume` ends it" in shown
+    assert len(run("status", "--probe", *STATE, cwd=dry).stdout.splitlines()) == 1
+    assert json.loads(run("status", "--json", *STATE, cwd=dry).stdout)["hold"]["reserve_percent"] == 40
+
+    run("resume", *STATE, cwd=dry)
+    assert "hold" not in run("status", *STATE, cwd=dry).stdout
+    assert json.loads(run("status", "--json", *STATE, cwd=dry).stdout)["hold"] is None
+
+
+def test_status_shows_no_hold_that_is_none_and_moves_nothing(dry: Path) -> None:
+    """One that is over, and a damaged file: neither is shown, and a look changes nothing in the folder."""
+    folder = dry / "state" / "simulated"
+    folder.mkdir(parents=True)
+    now = SystemClock().now()
+    over = Hold(
+        setpoint=Setpoint(mode="backup"), since=now - timedelta(hours=2), until=now - timedelta(minutes=1)
+    )
+    for content in (json.dumps(over.document()), "{torn"):
+        (folder / "hold.json").write_text(content)
+
+        assert "hold" not in run("status", *STATE, cwd=dry).stdout
+        assert [(it.name, it.read_text()) for it in folder.iterdir()] == [("hold.json", content)]
 
 
 def test_resume_needs_no_configuration_and_no_sound_file(dry: Path) -> None:
@@ -101,7 +157,7 @@ def test_resume_needs_no_configuration_and_no_sound_file(dry: Path) -> None:
 
     assert run("resume", *STATE, cwd=dry).returncode == 0
 
-    assert (dry / "state" / "hold.json").read_bytes() == b"{}"
+    assert not (dry / "state" / "hold.json").exists()
     assert [it.read_bytes() for it in (dry / "state").glob("hold.json.corrupt*")] == [b"{torn"]
 
 
@@ -154,6 +210,40 @@ async def test_a_hold_wakes_the_daemon(dry: Path, monkeypatch: pytest.MonkeyPatc
 
     assert LOOK_S * 2 <= 5
     assert [(e.held, e.until) for e in told if isinstance(e, HoldBegan)] == [(held.setpoint, held.until)]
+
+
+async def test_t1_a_hold_by_a_clock_that_is_not_trusted_is_answered_at_once(
+    dry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon switches nothing by it: its doubt is the answer as soon as it goes by the hold, and a longer wait is told once."""
+    monkeypatch.setattr(holds, "holder", lambda _: 1)
+    clock = VirtualClock(SystemClock().now())
+    since = clock.now().replace(microsecond=0)
+    held = Hold(setpoint=Setpoint(mode="backup"), since=since, until=since + timedelta(hours=2))
+    agreed = agenda(policy_of(load(dry / "tou.yaml", environ={}, secret_directories=[])), clock.now())
+    state = State(started=clock.now(), boundary=clock.now())
+    state.clock = Belief(DOUBTED, "nobody can tell", "have it synchronised")
+    told: list[float] = []
+
+    def write(hold: Hold | None) -> None:
+        state.hold = hold
+        document = state.status(agreed, clock.now()).document(UTC)
+        (dry / "status.json").write_text(json.dumps(document))
+
+    class Following(VirtualClock):
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds)
+            if self.passed_s > 4:
+                write(held)
+
+    write(None)
+    following = Following(clock.now())
+    found = await holds.answer(dry, held, following, waiting=lambda: told.append(following.passed_s))
+
+    assert found is not None
+    assert (found["verdict"], found["trouble"]) == (None, "nobody can tell; have it synchronised")
+    assert following.passed_s < 5
+    assert told == [pytest.approx(holds.SILENCE_S, abs=0.3)]
 
 
 def test_p9_a_hold_and_its_end_beside_a_daemon_and_over_a_restart(tmp_path: Path) -> None:

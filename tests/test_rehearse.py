@@ -522,6 +522,20 @@ def test_p1_a_dead_process_does_nothing_any_more() -> None:
     assert "lost" not in DiskMarks(disk, lambda: BEGAN)
 
 
+def test_i13_a_plan_that_is_adopted_within_a_cycle_counts_from_the_next_one_on() -> None:
+    """A cycle that was under way at an edit still shows the plan before it, once; the cycle after that may not."""
+    known = facts()
+    jury = Jury(known)
+    jury.shown(status())
+    known.digests.append("b")
+    jury.shown(status())
+    assert jury.broken == []
+
+    jury.shown(status())
+
+    assert [broken.identifier for broken in jury.broken] == ["I13"]
+
+
 def test_p5_a_broken_disk_keeps_nothing_and_says_so() -> None:
     """What a disk does not take is known to the process, and gone with it."""
     disk = Disk(Steps(lambda: None))

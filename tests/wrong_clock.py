@@ -128,6 +128,7 @@ async def machine(
     wall.says = says or Kept()
     if dated is not None:
         b.gateway._connection._transport = Dated(b, dated)  # noqa: SLF001 - a bench's gateway has no other way in
+        b.gateway._now = wall.now  # noqa: SLF001 - else it would compare its own time with the true one
     machine_clock, b.clock = b.clock, wall
     run = Run(b, schedule, trust_after_s=trust_after_s)
     b.clock = machine_clock

@@ -12,13 +12,19 @@ from datetime import datetime
 from scheduler.app.findings import Report, Said, failed, not_tried, passed, since_ms
 from scheduler.app.plug import endpoint_of
 from scheduler.config.configuration import GatewaySettings
-from scheduler.control.trust import AGREES_S
+from scheduler.control.trust import AGREES_S, apart
 from scheduler.gateway import reach
 from scheduler.gateway.pin import address, fingerprint_of, read_fingerprint
+from scheduler.model.clock import RELEASED
 from scheduler.model.errors import GatewayError
 
 SAME_S = 3.0
 """An answer's date is in whole seconds, and servers keep it for a moment: closer than this nothing can be told."""
+
+_HAVE_IT_SET = (
+    "have it synchronised: `timedatectl set-ntp true`; `timedatectl`, or with chrony `chronyc tracking`, "
+    "shows whether it is"
+)
 
 
 class Approach:
@@ -106,8 +112,12 @@ class Approach:
         self.firmware = passed(f"{identity.firmware}{since}", ms=since_ms(began_s))
 
     async def _clock(self) -> Said:
-        gateways = None if self.greeting is None else self.greeting.clock
-        off_s = None if gateways is None else (self._now() - gateways).total_seconds()
+        gateways, now = None if self.greeting is None else self.greeting.clock, self._now()
+        if now < RELEASED:
+            return failed(
+                f"it shows {now:%Y-%m-%d}, which cannot be; nothing is switched by it", _HAVE_IT_SET
+            )
+        off_s = None if gateways is None else (now - gateways).total_seconds()
         asked = self.greeting is not None
         return judge_clock(vouched=self._vouched(), off_s=off_s, asked=asked, wait_s=self._wait_s)
 
@@ -117,15 +127,15 @@ def judge_clock(
 ) -> Said:
     """Whether this machine's clock may be believed, as `control/trust.py` has it. ``off_s``: how far ahead of the gateway's.
 
-    It is None if that is not known. ``asked``: the gateway answered; if it did not, and nobody vouches for the clock,
-    nothing can be said of it. ``wait_s``: after how long the file trusts it all the same, None if it does not.
+    It is None if that is not known. ``asked``: the gateway answered; if it did not, and the system does not vouch for the
+    clock, nothing can be said of it. ``wait_s``: after how long the file trusts it all the same, None if it does not.
     """
     says = {
         True: "the system says that its clock is synchronised",
         False: "the system says that its clock is not synchronised",
         None: "the system does not say whether its clock is synchronised",
     }[vouched]
-    if not asked and vouched is None and wait_s is None:
+    if not asked and not vouched and wait_s is None:
         return not_tried(f"{says}, and the gateway, whose clock would show it, was not asked")
     if off_s is None:
         says += "; the gateway's own is not known"
@@ -133,12 +143,13 @@ def judge_clock(
         says += "; it agrees with the gateway's own"
     else:
         says += f"; it is {abs(off_s):.0f} s {'ahead of' if off_s > 0 else 'behind'} the gateway's own"
-    if vouched or (vouched is None and off_s is not None and abs(off_s) <= AGREES_S):
+    if vouched or (off_s is not None and abs(off_s) <= AGREES_S):
         return passed(says)
     if wait_s is not None:
-        return passed(f"{says}; the file trusts it all the same")
+        beside = None if off_s is None else apart(off_s)
+        warning = "" if beside is None else f"; warning: everything is switched {beside} time"
+        return passed(f"{says}; the file trusts it all the same{warning}")
     return failed(
         f"{says}; nothing is switched by it",
-        "have it synchronised: `timedatectl set-ntp true`, then `timedatectl` shows whether it is; "
-        "where nothing can do that, write `trust_clock_after: 10m` into the file",
+        f"{_HAVE_IT_SET}; where nothing can do that, write `trust_clock_after: 10m` into the file",
     )

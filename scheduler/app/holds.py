@@ -6,8 +6,9 @@ The hold is written whether a daemon runs or not; the daemon reads the file and 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,22 +20,26 @@ from scheduler.config.problems import quoted
 from scheduler.config.shapes import not_kept
 from scheduler.control.agenda import agenda
 from scheduler.control.ports import Clock
+from scheduler.control.trust import DOUBTED
 from scheduler.model.errors import SchedulerError, StoreError
 from scheduler.model.hold import LONGEST, Hold, hold_of
 from scheduler.model.setpoint import Mode, Setpoint
 from scheduler.observe.status import parse
-from scheduler.plan.calendar import MINUTES_PER_DAY
-from scheduler.plan.wallclock import WallClock, first_instant
+from scheduler.plan.wallclock import WallClock, first_instant, occurrences
 from scheduler.store import durable
 from scheduler.store.holds import NAME, HoldFile
 from scheduler.store.lock import holder
 from scheduler.store.memory import SIMULATED
 
+SILENCE_S = 2.0
+"""So long it is waited for without a word."""
+
 PATIENCE_S = 45.0
 """How long a daemon is waited for: it sees the hold within 5 s, and a switch over a slow gateway takes its time."""
 
 _POLL_S = 0.2
-_EXAMPLES = "write it like 18:30, '2026-07-01 18:30' or 2h"
+_EXAMPLES = "write it like 18:30, '2026-07-01 18:30', 2h or 1d"
+_LENGTH = rf"(?=[0-9])(?:(?P<days>[0-9]{{1,3}})d)?(?P<rest>{words.DURATION})?"
 
 
 class Senseless(SchedulerError):
@@ -81,32 +86,42 @@ def _next_boundary(configuration: Configuration, now: datetime) -> datetime:
 
 
 def _until(text: str, now: datetime, zone: ZoneInfo) -> datetime:
-    """The instant that a person means: a duration, the next such time of day, or a date and time, all on the site's clock."""
+    """The instant that a person means: a duration, the next such time of day, or a date and time, all on the site's clock.
+
+    A day of a duration has 24 hours, also where the clocks change.
+    """
     try:
-        if re.fullmatch(words.DURATION, text):
-            return now + words.duration(text)
+        if length := re.fullmatch(_LENGTH, text):
+            return now + timedelta(days=int(length["days"] or 0)) + words.duration(length["rest"] or "0s")
         if re.fullmatch(rf"{words.CLOCK}|24:00", text):
             return _next_at(text, now, zone)
-        given = datetime.fromisoformat(text) if ":" in text else None
-        if given is not None:
-            instant = first_instant(zone, given) if given.tzinfo is None else given.astimezone(UTC)
-            return instant.replace(microsecond=0)
+        if ":" not in text:
+            day = date.fromisoformat(text)
+        else:
+            given = datetime.fromisoformat(text)
+            ends = _shown_at(given, zone) if given.tzinfo is None else (given.astimezone(UTC),)
+            return next((end for end in ends if end > now), ends[-1]).replace(microsecond=0)
     except (ValueError, OverflowError):
-        pass
-    raise Senseless(f"--until: {quoted(text)} is not a time; {_EXAMPLES}")
+        raise Senseless(f"--until: {quoted(text)} is not a time; {_EXAMPLES}") from None
+    raise Senseless(
+        f"--until: {quoted(text)} is a day without a time; write it like '{day} 18:30', "
+        f"or '{day} 00:00' for where it begins"
+    )
 
 
 def _next_at(text: str, now: datetime, zone: ZoneInfo) -> datetime:
-    """The next instant at which the clock first shows this time of day, or the end of the gap that skips it."""
+    """The next instant at which the clock shows this time of day, for the second time, too, or the end of the gap that skips it."""
     hour, _, minute = text.partition(":")
-    clock = WallClock(zone)
-    today, minutes = clock.day(now), int(hour) * 60 + int(minute)
-    days = (
-        today + timedelta(days=number) for number in (-1, 0, 1, 2)
-    )  # 24:00 of yesterday may be yet to come
-    return next(
-        instant for day in days if (instant := clock.instant(day, min(minutes, MINUTES_PER_DAY))) > now
-    )
+    today, at = WallClock(zone).day(now), time(int(hour) % 24, int(minute))
+    # Yesterday, too: clocks may be put back over midnight.
+    days = (today + timedelta(days=number) for number in (-1, 0, 1, 2))
+    ends = (end for day in days for end in _shown_at(datetime.combine(day, at), zone))
+    return min(end for end in ends if end > now)
+
+
+def _shown_at(shown: datetime, zone: ZoneInfo) -> tuple[datetime, ...]:
+    """The instants at which the clock shows this naive time, or the end of the gap that skips it, in order."""
+    return occurrences(zone, shown) or (first_instant(zone, shown),)
 
 
 def _shown(instant: datetime, zone: ZoneInfo) -> str:
@@ -133,19 +148,27 @@ def lift(directory: Path, now: datetime) -> Hold | None:
     return lifted
 
 
-async def answer(directory: Path, hold: Hold | None, clock: Clock) -> dict[str, Any] | None:
+async def answer(
+    directory: Path, hold: Hold | None, clock: Clock, *, waiting: Callable[[], None]
+) -> dict[str, Any] | None:
     """The daemon's status once it goes by this hold, or by none, and has come to a verdict, or after `PATIENCE_S`.
 
-    None if no daemon runs with this state directory.
+    A clock that it does not trust is an answer, too: nothing is switched until somebody has done something about it.
+    ``waiting`` is called once it is clear that this lasts. None if no daemon runs with this state directory.
     """
     end_s = clock.monotonic() + PATIENCE_S
+    speak_s: float | None = clock.monotonic() + SILENCE_S
     found: dict[str, Any] | None = None
     while holder(directory / "lock") is not None:
+        if speak_s is not None and clock.monotonic() >= speak_s:
+            speak_s = None
+            waiting()
         with suppress(StoreError, ValueError):
             content = durable.read(directory / "status.json")
             found = found if content is None else parse(content, clock.now())
         follows = found is not None and hold_of(found.get("hold")) == hold
-        if found is not None and ((follows and found["verdict"]) or clock.monotonic() >= end_s):
+        came = follows and found is not None and (found["verdict"] or found.get("clock") == DOUBTED)
+        if found is not None and (came or clock.monotonic() >= end_s):
             return found if follows else found | {"verdict": None, "verdict_message": None}
         if clock.monotonic() >= end_s:
             return {"verdict": None, "trouble": "the daemon has not said anything yet"}

@@ -135,10 +135,8 @@ def fail_for(error: SchedulerError) -> NoReturn:
     if isinstance(error, Refused):
         fail(str(error), Exit.REFUSED)
     if isinstance(error, StoreError) and not isinstance(error, Held):
-        fail(
-            f"{error}; run this with sudo if that is the service's, or name another folder with --state-dir",
-            Exit.USAGE,
-        )
+        hint = "; run this with sudo if that is the service's, or name another folder with --state-dir"
+        fail(f"{error}{hint if isinstance(error.__cause__, PermissionError) else ''}", Exit.USAGE)
     fail(str(error), Exit.USAGE if isinstance(error, SimulatorError) else Exit.UNREACHABLE)
 
 

@@ -39,7 +39,7 @@ def hold(
         str | None,
         typer.Option(
             metavar="WHEN",
-            help="A time on the site's clock (18:30 for the next one, '2026-07-01 18:30') or for how long (2h); "
+            help="A time on the site's clock (18:30 for the next one, '2026-07-01 18:30') or for how long (2h, 1d); "
             "at most 7 days. Else until the plan's next boundary.",
         ),
     ] = None,
@@ -80,7 +80,13 @@ def tell(directory: Path, wanted: Hold | None, *, zone: tzinfo | None, json: boo
     from scheduler.daemon.clock import SystemClock
     from scheduler.model.evidence import Verdict
 
-    found: dict[str, Any] | None = asyncio.run(holds.answer(directory, wanted, SystemClock()))
+    def waiting() -> None:
+        if not json:
+            say("waiting for the daemon's verdict")
+
+    found: dict[str, Any] | None = asyncio.run(
+        holds.answer(directory, wanted, SystemClock(), waiting=waiting)
+    )
     verdict = None if found is None else found["verdict"]
     if found is None:
         message = "no daemon runs with this state directory; it counts from the next start of one"

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scheduler.cli.common import Exit, JsonOption, StateOption, print_json, state_dir
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from scheduler.model.hold import Hold
 
 ProbeOption = Annotated[
     bool, typer.Option("--probe", help="One sentence only, for a health check; the exit code is the same.")
@@ -18,7 +24,7 @@ def status(*, state: StateOption = None, json: JsonOption = False, probe: ProbeO
     """Show what the daemon knows. Exits 0 if all is well and 1 if not; works while the daemon runs."""
     from scheduler.daemon.clock import SystemClock
     from scheduler.model.errors import StoreError
-    from scheduler.observe.status import judge, parse, text
+    from scheduler.observe.status import judge, parse, text, waiting
     from scheduler.store import durable, heartbeat
     from scheduler.store.lock import holder
 
@@ -36,10 +42,12 @@ def status(*, state: StateOption = None, json: JsonOption = False, probe: ProbeO
         fine, reason = judge(document, running=pid is not None, now=now, silent_s=silent_s)
     except (StoreError, ValueError) as error:
         fine, reason = False, f"the status in {directory} cannot be read: {error}"
+    held = None if probe or pid is not None else _stored(directory, now)
     if json:
         print_json(
             {
                 **(document or {"schema": "tou-scheduler/status", "version": 1}),
+                **({"hold": held and held.document()} if pid is None else {}),
                 "running": pid is not None,
                 "pid": pid,
                 "fine": fine,
@@ -48,8 +56,20 @@ def status(*, state: StateOption = None, json: JsonOption = False, probe: ProbeO
         )
     else:
         print(f"{'fine' if fine else 'NOT FINE'}: {reason}")
-        for label, words in [] if document is None or probe else text(document):
+        if document is not None and pid is None:  # commands may have changed since what its daemon knew
+            document["hold"] = None
+        rows = [] if document is None or probe else text(document)
+        for label, words in rows if held is None else [*rows, waiting(held)]:
             print(f"  {label:<9} {words}")
         if not probe:
             print(f"  {'memory':<9} {directory}")
     raise typer.Exit(Exit.FINE if fine else Exit.NO)
+
+
+def _stored(directory: Path, now: datetime) -> Hold | None:
+    """A hold that is in force though no daemon runs, whatever kind of gateway it is for."""
+    from scheduler.store.holds import NAME, seen
+    from scheduler.store.memory import SIMULATED
+
+    found = (seen(folder / NAME) for folder in (directory, directory / SIMULATED))
+    return next((hold for hold in found if hold is not None and hold.in_force(now)), None)

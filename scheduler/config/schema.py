@@ -229,7 +229,8 @@ class File(Section):
     trust_clock_after: Wait | None = Field(
         None,
         description="For a machine whose clock nothing synchronises: so long after its start, or after its clock was set, "
-        "switch by it all the same; at most 24h. Without it nothing is switched until the clock is synchronised.",
+        "switch by it all the same; at most 24h. Without it nothing is switched until the clock is synchronised, or "
+        "agrees with the gateway's own.",
     )
 
 

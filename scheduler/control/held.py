@@ -39,6 +39,8 @@ class Held:
             why = "another one takes its place"
         elif now >= before.until:
             why = "its time is over, and the rules speak again"
+        elif not before.in_force(now):
+            why = "the clock was put back to long before it began, and the rules speak again"
         else:
             why = "a person ended it, and the rules speak again"
         message = f"the hold of {before.setpoint} ends: {why}"

@@ -1,8 +1,8 @@
 """Whether the clock may be believed, and whether somebody set it.
 
 Believed is a clock that the system keeps synchronised, then one that was (holdover) until somebody sets it, else one that
-the file says to trust after a while, else, where nobody can tell, one that agrees with the gateway's own. What is not done
-by a clock that is not believed is `attendant`'s business.
+the file says to trust after a while, else one that agrees with the gateway's own, whatever the system says of it. What is
+not done by a clock that is not believed is `attendant`'s business.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ MOST_SETTLE_S = 40.0
 """It grows up to this while one step follows the other: a clock that is set to and fro switches nothing to and fro."""
 
 AGREES_S = 120.0
-"""A clock of which nobody can tell is believed this close to the gateway's own. Tariffs go by minutes, and the gateway
-sets its clock by the network."""
+"""A clock that the system does not vouch for is believed this close to the gateway's own. Tariffs go by minutes, and the
+gateway, which sets its clock by the network, is a witness of its own."""
 
 STANDS = timedelta(minutes=1)
 """A clock that is set back by no more takes no boundary back: the plan waits until it has caught up."""
@@ -44,8 +44,8 @@ QUIET_S = 600.0
 DOUBTED = "not trusted"
 
 _REMEDY = (
-    "have it synchronised (`timedatectl set-ntp true`), or, where nothing can do that, "
-    "write `trust_clock_after: 10m` into the file"
+    "have it synchronised (`timedatectl`, or with chrony `chronyc tracking`, shows whether it is), or, where nothing can "
+    "do that, write `trust_clock_after: 10m` into the file"
 )
 
 
@@ -104,9 +104,12 @@ class Trust:
             self._set_s = now_s
             self._unsaid.append(by.total_seconds())
         self._proof = kept.proof
-        if kept.synchronised and (kept.proof is None or kept.proof != self._spent):
+        stale = kept.proof is not None and kept.proof == self._spent
+        # The marker may be one of a synchroniser that was replaced, whose successor speaks through the kernel alone.
+        word = kept.kernel() if stale else kept.synchronised
+        if word:
             self._proven, self._spent = True, None
-        self.belief = self._judge(kept, wait_s)
+        self.belief = self._judge(kept, wait_s, word=word, stale=stale)
         self._speak()
         return by
 
@@ -130,7 +133,7 @@ class Trust:
             if not self.belief.trusted or self._steps.pending():
                 return
 
-    def _judge(self, kept: Kept, wait_s: float | None) -> Belief:
+    def _judge(self, kept: Kept, wait_s: float | None, *, word: bool | None, stale: bool) -> Belief:
         now_s = self._clock.monotonic()
         steady_s = now_s if self._set_s is None else now_s - self._set_s
         if not kept.possible:
@@ -141,26 +144,36 @@ class Trust:
             why = "the machine's clock was set a moment ago, and nothing is switched by one that moves"
             return Belief(DOUBTED, why, "it may be trusted again within a minute")
         if self._proven:
-            return Belief("synchronised" if kept.synchronised else "holdover")
+            if word:
+                return Belief("synchronised", telling="the clock is synchronised")
+            return Belief("holdover", telling="the clock was synchronised, and nobody set it since")
         if wait_s is not None and steady_s >= wait_s:
-            return Belief(f"trusted after {_span(wait_s)}")
-        if kept.synchronised is None and self._agrees:
-            return Belief("agrees with the gateway")
-        return _doubted(self._doubt(kept), wait_s)
+            beside = "" if self._apart is None else f", {self._apart}"
+            after = _span(wait_s)
+            return Belief(
+                f"trusted after {after}{beside}", telling=f"the file trusts the clock after {after}{beside}"
+            )
+        if self._ahead_s is not None and self._apart is None:
+            return Belief(
+                "agrees with the gateway", telling="the clock agrees with the gateway's own within 2 minutes"
+            )
+        return _doubted(self._doubt(word=word, stale=stale), wait_s)
 
     @property
-    def _agrees(self) -> bool:
-        return self._ahead_s is not None and abs(self._ahead_s) <= AGREES_S
+    def _apart(self) -> str | None:
+        """How far the clock is from the gateway's own, where that is too far."""
+        return None if self._ahead_s is None else apart(self._ahead_s)
 
-    def _doubt(self, kept: Kept) -> str:
-        if kept.synchronised:
-            return "the machine's clock was set, and the system has not synchronised it since"
-        if kept.synchronised is not None:
-            return "the system says that the machine's clock is not synchronised"
-        if self._ahead_s is None:
+    def _doubt(self, *, word: bool | None, stale: bool) -> str:
+        if stale:
+            why = "the machine's clock was set, and the system has not synchronised it since"
+        elif word is not None:
+            why = "the system says that the machine's clock is not synchronised"
+        elif self._apart is None:
             return "nobody can tell whether the machine's clock is right"
-        side = "ahead of" if self._ahead_s > 0 else "behind"
-        return f"the machine's clock is minutes or more {side} the gateway's own, and nobody can tell which is right"
+        else:
+            return f"the machine's clock is {self._apart}, and nobody can tell which is right"
+        return why if self._apart is None else f"{why}; it is {self._apart}"
 
     def _speak(self) -> None:
         """Tell what has changed: a step, a doubt that lasts, and its end."""
@@ -171,9 +184,7 @@ class Trust:
             self._tell(ClockStepped(at=now, by_s=round(sum(steps), 1), message=_step_in_words(steps)))
         if self.belief.trusted:
             if self._told:
-                self._tell(
-                    ClockTrusted(at=now, message=f"the clock is {self.belief.words}: switching goes on")
-                )
+                self._tell(ClockTrusted(at=now, message=f"{self.belief.telling}: switching goes on"))
             self._doubted_s, self._told = None, False
             return
         if self._doubted_s is None:
@@ -182,6 +193,13 @@ class Trust:
         if now_s - self._doubted_s > self._settle_s and not self._told:
             self._told = True
             self._tell(ClockDoubted(at=now, message=f"{self.belief.why}; {self.belief.remedy}"))
+
+
+def apart(ahead_s: float) -> str | None:
+    """How far a clock that is so many seconds ahead of the gateway's own is from it, in words; None where the two agree."""
+    if abs(ahead_s) <= AGREES_S:
+        return None
+    return f"{_long(timedelta(seconds=abs(ahead_s)))} {'ahead of' if ahead_s > 0 else 'behind'} the gateway's"
 
 
 def _doubted(why: str, wait_s: float | None = None) -> Belief:

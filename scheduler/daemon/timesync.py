@@ -20,25 +20,24 @@ MARKER = Path("/run/systemd/timesync/synchronized")
 """Touched by systemd-timesyncd once it has set the clock (systemd-timesyncd.service(8))."""
 
 MOST_ERROR_S = 16.0
-"""The kernel's own limit: a clock that nobody disciplines says this (NTP_PHASE_LIMIT, adjtimex(2))."""
-
-_TIME_ERROR = 5
-_STA_UNSYNC = 0x0040
+"""The kernel's own limit: a clock that nobody disciplines says this (NTP_PHASE_LIMIT, adjtimex(2)), and so does one that
+somebody has just set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """What adjtimex(2) said: its ``state``, the ``status`` bits, and how far off the clock may be, in seconds."""
+    """What adjtimex(2) said: how far off the clock may be, in seconds.
 
-    state: int
-    status: int
+    Its state and its bit STA_UNSYNC are not looked at: they tell whether the kernel may copy the time to the machine's
+    battery clock, and chrony without `rtcsync` leaves it at no beside a clock that it keeps.
+    """
+
     error_s: float
 
     @property
     def synchronised(self) -> bool:
         """Whether somebody keeps this clock, and kept it lately."""
-        kept = self.state != _TIME_ERROR and not self.status & _STA_UNSYNC
-        return kept and self.error_s < MOST_ERROR_S
+        return self.error_s < MOST_ERROR_S
 
 
 @cache
@@ -52,8 +51,6 @@ def _timex() -> type[Any]:
             ("offset", ctypes.c_long),
             ("freq", ctypes.c_long),
             ("maxerror", ctypes.c_long),
-            ("esterror", ctypes.c_long),
-            ("status", ctypes.c_int),
             ("rest", ctypes.c_byte * 512),
         )
 
@@ -67,25 +64,28 @@ def ask_kernel() -> Kernel | None:
     try:
         library = ctypes.CDLL(None, use_errno=True)
         timex = _timex()()  # modes 0: only asks
-        state = library.adjtimex(ctypes.byref(timex))
+        answer = library.adjtimex(ctypes.byref(timex))
     except (OSError, AttributeError):
         return None
-    if state < 0:
-        return None
-    return Kernel(state=state, status=timex.status, error_s=timex.maxerror / 1e6)
+    return None if answer < 0 else Kernel(error_s=timex.maxerror / 1e6)
 
 
 def kept(now: datetime, marker: Path = MARKER, kernel: Callable[[], Kernel | None] = ask_kernel) -> Kept:
     """What the system says of a clock that shows ``now``: its marker counts, and where there is none the kernel's word.
 
     The marker stays once it is there, and is touched anew with each synchronisation: its time is the proof of the last.
-    The kernel takes its word back once somebody sets the clock, and after some hours in which nobody kept it.
+    The kernel takes its word back once somebody sets the clock, and after some hours in which nobody kept it. Beside a
+    marker it is asked by whoever needs it: a marker may be left over from a synchroniser that was replaced.
     """
     possible = now >= RELEASED
+
+    def word() -> bool | None:
+        said = kernel()
+        return None if said is None else said.synchronised
+
     with contextlib.suppress(OSError):
-        return Kept(synchronised=True, proof=marker.lstat().st_mtime_ns, possible=possible)
-    said = kernel()
-    return Kept(synchronised=None if said is None else said.synchronised, possible=possible)
+        return Kept(synchronised=True, proof=marker.lstat().st_mtime_ns, possible=possible, kernel=word)
+    return Kept(synchronised=word(), possible=possible, kernel=word)
 
 
 def synchronised(marker: Path = MARKER, kernel: Callable[[], Kernel | None] = ask_kernel) -> bool | None:

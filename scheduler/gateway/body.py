@@ -46,16 +46,11 @@ def parse(body: bytes) -> Any:
         decoded = body.decode("utf-8")
     if decoded is None:
         raise Transient("the gateway's answer is not UTF-8")
-    if _depth(decoded) > DEPTH_LIMIT:
+    # Fewer brackets than levels are allowed cannot nest too deep, whatever stands in texts: so nearly every answer.
+    if decoded.count("{") + decoded.count("[") > DEPTH_LIMIT and _depth(decoded) > DEPTH_LIMIT:
         raise Transient(f"the gateway's answer nests deeper than {DEPTH_LIMIT} levels")
     with suppress(json.JSONDecodeError):
-        value = json.loads(
-            decoded,
-            parse_int=_whole,
-            parse_float=_finite,
-            parse_constant=_constant,
-            object_pairs_hook=_once_each,
-        )
+        value = _DECODER.decode(decoded)
         if _HALF.search(decoded) and not _is_text(value):
             raise Transient("the gateway's answer has half a character where text belongs")
         return value
@@ -135,3 +130,8 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(pairs):
         raise Transient("the gateway's answer says the same thing twice")
     return fields
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=_whole, parse_float=_finite, parse_constant=_constant, object_pairs_hook=_once_each
+)

@@ -1,4 +1,4 @@
-"""A way to a gateway in this process: httpx's requests to whoever answers them, without a socket and without TLS.
+"""A way to a gateway in this process: requests as values to whoever answers them, without a socket and without TLS.
 
 For rehearsals, in which a year passes in seconds. The pin of a real gateway is never gone around by it: an endpoint that has
 a certificate is reached by `http.py` alone.
@@ -6,7 +6,9 @@ a certificate is reached by `http.py` alone.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import httpx
 
@@ -15,25 +17,33 @@ Headers = list[tuple[bytes, bytes]]
 Reply = tuple[int, Headers, bytes]
 """Status, headers and body of an answer."""
 
-Ask = Callable[[str, bytes, Headers, bytes], Awaitable[Reply]]
+Ask = Callable[[str, str, Mapping[str, str], bytes], Awaitable[Reply]]
 """Answers a request: method, path with query, headers, body. ConnectionRefusedError where nobody takes the connection, another
 ConnectionError where it ends before the answer does."""
 
 
-class InsideTransport(httpx.AsyncBaseTransport):
-    """Takes each request to ``ask``, and says in httpx's words what became of it."""
+class Inside:
+    """Takes each request to ``answer``, and says in httpx's words what became of it."""
 
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
+    def __init__(self, answer: Ask) -> None:
+        self._answer = answer
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """One request and its whole answer."""
+    async def ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any] | None
+    ) -> tuple[int, dict[str, str], bytes]:
+        """One request and its whole answer: status, headers by their names in small letters, body."""
+        sent = b"" if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         try:
-            status, headers, body = await self._ask(
-                request.method, request.url.raw_path, request.headers.raw, request.content
-            )
+            status, said, whole = await self._answer(method, path, headers, sent)
         except ConnectionRefusedError:
             raise httpx.ConnectError("nobody takes the connection") from None
         except ConnectionError:
             raise httpx.ReadError("the connection ended before the answer did") from None
-        return httpx.Response(status, headers=headers, stream=httpx.ByteStream(body))
+        return (
+            status,
+            {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in said},
+            whole,
+        )
+
+    async def aclose(self) -> None:
+        """There is nothing to be closed."""

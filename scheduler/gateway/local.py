@@ -23,6 +23,7 @@ from scheduler.gateway.calls import Call
 from scheduler.gateway.dates import read_date
 from scheduler.gateway.habits import habits_of
 from scheduler.gateway.http import DEADLINE_S, Connection
+from scheduler.gateway.inside import Inside
 from scheduler.gateway.note import NoNote, Note, Notebook
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.errors import NotOffered
@@ -61,7 +62,7 @@ class LocalGateway:
         note: Note | None = None,
         max_pv_export_power_kw: float | None = None,
         deadline_s: float = DEADLINE_S,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: httpx.AsyncBaseTransport | Inside | None = None,
         exchanged: Callable[[], None] = lambda: None,
     ) -> None:
         self._connection = Connection(

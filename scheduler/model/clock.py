@@ -5,8 +5,8 @@ Frozen values only. Asking the system is the daemon's clock's, believing it is `
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from scheduler.model.events import Event
@@ -15,29 +15,37 @@ RELEASED = datetime(2025, 1, 1, tzinfo=UTC)
 """This program was written after this instant: no clock that is right shows an earlier one."""
 
 
+def nobody() -> bool | None:
+    """The word of a kernel that may not be asked, or is not there."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """What the system says of its clock.
 
     ``synchronised`` is None where nobody here can tell. ``proof`` is another value after each synchronisation, None where
     the system takes its word back by itself once somebody sets the clock. ``possible``: the time that it shows can be.
+    ``kernel`` asks the kernel, for where the proof is of no use any more: whether the clock is synchronised, or None.
     """
 
     synchronised: bool | None = True
     proof: Hashable = None
     possible: bool = True
+    kernel: Callable[[], bool | None] = field(default=nobody, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Belief:
     """Whether the clock is believed: it is where ``why`` is empty, which else says what is wrong, and ``remedy`` what to do.
 
-    ``words`` is what `status` shows.
+    ``words`` is what `status` shows, ``telling`` the same as a sentence, without its full stop, where it is believed.
     """
 
     words: str
     why: str = ""
     remedy: str = ""
+    telling: str = ""
 
     @property
     def trusted(self) -> bool:

@@ -18,6 +18,9 @@ HOLD = "hold"
 LONGEST = timedelta(days=7)
 """No hold lasts longer: one that was forgotten must not rule a house for a season."""
 
+PUT_BACK = timedelta(hours=3)
+"""A clock that is put back by so much leaves a hold in force; one that begins further ahead was asked for by a wrong clock."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
@@ -28,11 +31,11 @@ class Hold:
     until: datetime
 
     def in_force(self, now: datetime) -> bool:
-        """Whether it counts at ``now``. It ends by the clock of the wall alone, and one that ends too far ahead counts for nothing.
+        """Whether it counts at ``now``, by the clock of the wall alone.
 
-        When it began does not matter: a clock that is put back a little does not take a person's word away.
+        A clock that is put back a little takes nobody's word away, and lengthens none by more than `PUT_BACK`.
         """
-        return now < self.until <= now + LONGEST
+        return self.since <= now + PUT_BACK and now < self.until
 
     def document(self, zone: tzinfo | None = None) -> dict[str, Any]:
         """The public form, with times in ``zone``; also what is kept in a file."""
@@ -53,7 +56,9 @@ def hold_of(document: object) -> Hold | None:
         return None
     mode, reserve = document.get("mode"), document.get("reserve_percent")
     since, until = (_instant(document.get(name)) for name in ("since", "until"))
-    if since is None or until is None or not since < until or mode is reserve is None:
+    if since is None or until is None or mode is reserve is None:
+        return None
+    if not timedelta(0) < until - since <= LONGEST:
         return None
     if mode is not None and mode not in list(Mode):
         return None

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
+from scheduler.model.hold import Hold
 from scheduler.model.status import Status
 
 OLD = timedelta(minutes=5)
@@ -147,6 +148,13 @@ def text(document: dict[str, Any]) -> list[tuple[str, str]]:
     if clock := document.get("clock"):
         rows.append(("clock", clock))
     return rows
+
+
+def waiting(hold: Hold) -> tuple[str, str]:
+    """The row of a hold while no daemon runs, with its end on this machine's clock, since nobody told the site's zone."""
+    until = hold.until.astimezone()
+    words = f"{hold.setpoint} until {until:%a %d %b %H:%M %Z}, for `once` and the next daemon"
+    return "hold", f"{words}; `tou-scheduler resume` ends it"
 
 
 def _words(setpoint: dict[str, Any]) -> str:

@@ -169,4 +169,7 @@ def _response(device: SimulatedGateway, name: str, answer: Answer) -> Response:
 
 def _json(says: Any) -> str:
     """Without spaces, as the gateway writes it."""
-    return json.dumps(says, separators=(",", ":"))
+    return _ENCODER.encode(says)
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"))

@@ -102,6 +102,8 @@ class SimulatedGateway:
         if self._catching_up:
             return self.house.at
         now = self._now()
+        if now == self.house.at and not (self._agenda and self._agenda[0][0] <= now):
+            return now
         self._catching_up = True
         try:
             while self._agenda and self._agenda[0][0] <= now:

@@ -5,6 +5,8 @@ What is answered is `api.py`'s and what goes wrong `troubled.py`'s; a framework 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.types import Message
 
 from scheduler.simulator.api import answering, served
@@ -36,7 +38,7 @@ class InsideLine(Line):
         self.cut = True
 
 
-class Inside:
+class Answerer:
     """Answers requests in the device's stead."""
 
     def __init__(self, device: SimulatedGateway) -> None:
@@ -45,15 +47,15 @@ class Inside:
         self._troubled = troubled(served(self._answer), device)
 
     async def ask(
-        self, method: str, target: bytes, headers: Headers, body: bytes
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Headers, bytes]:
-        """Status, headers and body of the answer.
+        """Status, headers and body of the answer; ``path`` with its query, ``headers`` by their names in small letters.
 
         ConnectionRefusedError while the gateway is offline, ConnectionResetError where the connection ends too early.
         """
         if self._device.offline:
             raise ConnectionRefusedError
-        path, _, query = target.decode("ascii").partition("?")
+        path, _, query = path.partition("?")
         if self._device.mischief.troubles:
             return await self._ask_in_trouble(method, path, query, headers, body)
         response = self._answer(
@@ -62,7 +64,7 @@ class Inside:
         return response.status_code, response.raw_headers, bytes(response.body)
 
     async def _ask_in_trouble(
-        self, method: str, path: str, query: str, headers: Headers, body: bytes
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Headers, bytes]:
         line = InsideLine()
         scope = {
@@ -70,7 +72,7 @@ class Inside:
             "method": method,
             "path": path,
             "query_string": query.encode(),
-            "headers": [(name.lower(), value) for name, value in headers],
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
             "extensions": {LINE: line},
         }
         said: list[Message] = []
@@ -92,11 +94,10 @@ def _fields(query: str) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in query.split("&") if "=" in pair)
 
 
-def _tokens(headers: Headers) -> tuple[str, ...]:
+def _tokens(headers: Mapping[str, str]) -> tuple[str, ...]:
     """The token of the Authorization header and that of the cookie."""
-    found = {name.lower(): value.decode("latin-1") for name, value in headers}
     shown = (
-        found.get(b"authorization", "").removeprefix("Bearer "),
-        found.get(b"cookie", "").partition("AuthCookie=")[2],
+        headers.get("authorization", "").removeprefix("Bearer "),
+        headers.get("cookie", "").partition("AuthCookie=")[2],
     )
     return tuple(token for token in shown if token)

@@ -106,9 +106,12 @@ def read(path: Path, *, follow: bool = True) -> bytes | None:
 
 
 def remove(path: Path) -> None:
-    """Have no such file. Raises StoreError if it is there and cannot be removed."""
+    """Have no such file, on the disk, too, which takes no room there. Raises StoreError if it cannot be removed."""
     try:
-        path.unlink(missing_ok=True)
+        path.unlink()
+        _sync_directory(path.parent)
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise StoreError(f"{path} could not be removed: {error.strerror or error}") from error
 

@@ -37,9 +37,24 @@ class HoldFile:
         self.load()
 
     def save(self, hold: Hold | None) -> None:
-        """Keep this one in the place of any other, or none, durably before this returns. StoreError if it cannot be."""
-        durable.write(self.path, json.dumps({} if hold is None else hold.document()).encode())
+        """Keep this one in the place of any other, or none, durably before this returns. StoreError if it cannot be.
+
+        None is kept by there being no file: a hold can be ended on a card that is full.
+        """
+        if hold is None:
+            durable.remove(self.path)
+        else:
+            durable.write(self.path, json.dumps(hold.document()).encode())
         self._last = hold
+
+
+def seen(path: Path) -> Hold | None:
+    """The hold in this file for whoever only looks: nothing is put aside, and what cannot be read holds nothing."""
+    try:
+        content = durable.read(path, follow=False)
+        return None if content is None else _hold(content)
+    except (StoreError, ValueError, RecursionError):
+        return None
 
 
 def _hold(content: bytes) -> Hold | None:

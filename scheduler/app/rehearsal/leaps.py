@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sized
+from dataclasses import dataclass
 
 from scheduler.app.rehearsal.facts import Facts
 from scheduler.control.loop import REST_S, TICK_S
@@ -27,6 +28,20 @@ STEADY = frozenset(
     {Verdict.ALREADY, Verdict.VERIFIED, Verdict.EFFECTIVE, Verdict.NOT_EFFECTIVE, Verdict.DRIFTED}
 )
 """With these verdicts nothing is tried any more until something changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """What is to come, in so many seconds from now.
+
+    ``happens_s`` is the next thing that no alarm wakes the program at, ``expires_s`` the end of the session, ``due_s`` when the
+    program wants to do something; ``look_s`` is how often it looks.
+    """
+
+    happens_s: float
+    expires_s: float
+    due_s: float
+    look_s: float
 
 
 class Leaps:
@@ -62,72 +77,52 @@ class Leaps:
         """A cycle is completed, and what follows is a rest."""
         self._status, self._shown_s = status, now_s
 
-    def length_s(
-        self,
-        seconds: float,
-        now_s: float,
-        *,
-        happens_s: float,
-        expires_s: float,
-        due_s: float,
-        look_s: float,
-        owed: Sized,
-    ) -> float:
-        """How long a sleep of so many ``seconds`` is to be, where the next thing happens at ``happens_s``.
+    def length_s(self, seconds: float, now_s: float, ahead: Ahead, owed: Sized) -> float:
+        """How long a sleep of so many ``seconds`` is to be, where this lies ahead; an alarm ends it earlier.
 
-        An alarm ends it earlier. ``expires_s`` is when the session is over, ``due_s`` when the program wants to do something, ``look_s`` how often it looks, ``owed`` its marks.
+        ``owed`` are the program's marks.
         """
         facts, status = self._facts, self._status
-        until_s = happens_s - now_s
+        until_s = ahead.happens_s
         if self._every_tick or status is None or now_s != self._shown_s or until_s <= seconds:
             return seconds
         if now_s < facts.stepped_s + UNSETTLED_S:
             return seconds
-        due_s -= now_s
         if not facts.trusted:
-            length_s = math.floor(min(until_s, due_s) / LOOK_S) * LOOK_S
+            length_s = math.floor(min(until_s, ahead.due_s) / LOOK_S) * LOOK_S
         else:
-            length_s = self._looks_s(status, now_s, until_s, expires_s - now_s, due_s, look_s, owed)
+            length_s = self._looks_s(status, now_s, ahead, owed)
             if not length_s:
-                length_s = (
-                    due_s if REST_S <= due_s <= until_s else math.floor(min(until_s, due_s) / TICK_S) * TICK_S
-                )
+                rested_s = _rested_s(ahead.due_s)
+                length_s = rested_s if rested_s <= until_s else math.floor(until_s / TICK_S) * TICK_S
         if length_s <= seconds:
             return seconds
         facts.leapt_s = now_s + length_s
         self.taken += 1
         return length_s
 
-    def _looks_s(
-        self,
-        status: Status,
-        now_s: float,
-        until_s: float,
-        expires_s: float,
-        due_s: float,
-        look_s: float,
-        owed: Sized,
-    ) -> float:
-        """How long it is until the last look before the next thing that happens, from now on; zero where none may be leapt over."""
+    def _looks_s(self, status: Status, now_s: float, ahead: Ahead, owed: Sized) -> float:
+        """How long it is until the last look before the next thing that happens; zero where none may be leapt over."""
+        look_s, due_s = ahead.look_s, ahead.due_s
         if self._read_s == now_s:
             first_s = look_s
         elif (
-            due_s == self._read_s + look_s - now_s and self._facts.met
-        ):  # a switch read it, and the meters have nothing to say
-            first_s = due_s
+            self._facts.met and due_s == self._read_s + look_s - now_s
+        ):  # a switch read it; the meters have had their say
+            first_s = _rested_s(due_s)
         else:
             return 0.0
-        if not self._is_steady(status, now_s, due_s, look_s, owed):
+        if not self._is_steady(status, now_s, ahead, owed):
             return 0.0
-        looks = math.floor((until_s - first_s) / look_s)
+        looks = math.floor((ahead.happens_s - first_s) / look_s)
         if (
-            expires_s < until_s
-        ):  # what is asked first after that finds it: the next look, or the meters before it
-            left = (expires_s - first_s) / look_s
+            ahead.expires_s < ahead.happens_s
+        ):  # found by what is asked first after it: a look, or the meters before it
+            left = (ahead.expires_s - first_s) / look_s
             looks = min(looks, math.floor(left) if due_s < first_s else math.ceil(left))
         return first_s + looks * look_s if looks >= 0 else 0.0
 
-    def _is_steady(self, status: Status, now_s: float, due_s: float, look_s: float, owed: Sized) -> bool:
+    def _is_steady(self, status: Status, now_s: float, ahead: Ahead, owed: Sized) -> bool:
         """Whether what is known is what each of the next looks will be answered."""
         facts, record = self._facts, status.record
         return (
@@ -137,9 +132,15 @@ class Leaps:
             and status.installing_since is None
             and not facts.faults
             and now_s > max(facts.fault_s, facts.stepped_s, facts.began_s) + CALM_S
-            and (facts.met or now_s >= facts.wished_s + look_s)
+            and (facts.met or now_s >= facts.wished_s + ahead.look_s)
             and not self._moment
             and not len(owed)
             and not facts.forgets
-            and (not self._drops_alarms or due_s % TICK_S == 0)
+            and (not self._drops_alarms or ahead.due_s % TICK_S == 0)
         )
+
+
+def _rested_s(due_s: float) -> float:
+    """How long many rests take until what is due in so many seconds: the last of them is no shorter than the shortest."""
+    left_s = due_s % TICK_S
+    return due_s - left_s + max(left_s, REST_S) if left_s else due_s

@@ -13,6 +13,7 @@ from random import Random
 
 from scheduler.app.rehearsal.course import HEALED_S, THROTTLED_S
 from scheduler.app.rehearsal.facts import COMMIT, LOGIN, READ, RUN, SITEMASTER
+from scheduler.app.rehearsal.virtual import GRAIN
 from scheduler.app.rehearsal.world import World
 from scheduler.simulator.mischief import Reach
 
@@ -268,7 +269,8 @@ def _begin(world: World, fault: Fault) -> None:
     world.course.fault(world.now_s)
     random = Random(fault.seed)  # noqa: S311 - chance is wanted, not secrecy
     kind.begin(world, timedelta(seconds=fault.lasts_s), random)
-    world.hours.at(fault.at_s + fault.lasts_s, lambda: _end(world, fault, kind))
+    # Not a grain earlier than the gateway's own reckoning: what is over then is forgotten.
+    world.hours.at(world.now_s + fault.lasts_s + 1 / GRAIN, lambda: _end(world, fault, kind))
 
 
 def _end(world: World, fault: Fault, kind: Kind) -> None:

@@ -6,6 +6,8 @@ What goes wrong in it is decided by a script (`swarm.py`), what came of it is in
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
@@ -13,21 +15,21 @@ from random import Random
 from scheduler.app.rehearsal.aim import Aim
 from scheduler.app.rehearsal.facts import READ, Exchange, Facts
 from scheduler.app.rehearsal.hours import Alarms, Hours
-from scheduler.app.rehearsal.leaps import Leaps
+from scheduler.app.rehearsal.leaps import Ahead, Leaps
 from scheduler.app.rehearsal.plans import Plans
 from scheduler.app.rehearsal.process import Disk, DiskLedger, DiskMarks, DiskNote, Killed, Steps
 from scheduler.app.rehearsal.record import Record
 from scheduler.app.rehearsal.setting import Setting
 from scheduler.app.rehearsal.virtual import RehearsalClock, grained
 from scheduler.control.loop import Loop
-from scheduler.gateway.inside import Headers, InsideTransport, Reply
+from scheduler.gateway.inside import Inside, Reply
 from scheduler.gateway.local import LocalGateway
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.clock import Kept
 from scheduler.model.events import Event, InstallStarted
 from scheduler.model.status import Status
 from scheduler.simulator.device import SimulatedGateway
-from scheduler.simulator.inside import Inside
+from scheduler.simulator.inside import Answerer
 from scheduler.simulator.usecases import UseCases
 
 COARSE = timedelta(minutes=30)
@@ -64,7 +66,7 @@ class World:
         self.device = SimulatedGateway(now=self.clock.true, personality=setting.personality, zone=plans.zone)
         self.device.house.step = COARSE
         self.usecases = UseCases(self.device)
-        self._inside = Inside(self.device)
+        self._answerer = Answerer(self.device)
         self.steps = Steps(self._died)
         self._disk = Disk(self.steps)
         # The check of 8 bits goes by a salt, and a rehearsal by nothing that is drawn anew.
@@ -197,7 +199,7 @@ class World:
             ledger=DiskLedger(disk),
             now=clock.now,
             note=DiskNote(disk, "gateway"),
-            transport=InsideTransport(self._ask),
+            transport=Inside(self._ask),
         )
         self._program = Loop(
             self._plans.policy,
@@ -245,16 +247,16 @@ class World:
 
     # What the program sees of the world.
 
-    async def _ask(self, method: str, target: bytes, headers: Headers, body: bytes) -> Reply:
-        name = f"{method} {target.partition(b'?')[0].decode()}"
+    async def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        name = f"{method} {path.partition('?')[0]}"
         self.steps.take(f"before {name}")
         now_s = self.now_s
-        token = any(key == b"authorization" for key, _ in headers)
+        token = "authorization" in headers
         exchange = Exchange(at_s=now_s, name=name, body=body, with_token=token, process=self.facts.process)
         self.record.sent(exchange)
         ran = self.device.obeyed.running
         try:
-            exchange.status, said, exchange.answer = await self._inside.ask(method, target, headers, body)
+            exchange.status, said, exchange.answer = await self._answerer.ask(method, path, headers, body)
             if exchange.status == 429:  # noqa: PLR2004 - too many
                 exchange.retry_after = dict(said).get(b"retry-after", b"").decode()
         finally:
@@ -281,12 +283,13 @@ class World:
     def _leap(self, seconds: float) -> float:
         if self._program is None or self._plans.conditional:  # what an `if` asks changes by itself
             return seconds
-        return self._leaps.length_s(
-            seconds,
-            self.now_s,
-            happens_s=self._aim.next_happening_s(),
-            expires_s=self._aim.next_expiry_s(),
-            due_s=self._program.due_s,
+        now_s = self.now_s
+        # While the clock is not trusted nothing is switched.
+        ready_s = self._program.ready_s if self.facts.trusted else math.inf
+        ahead = Ahead(
+            happens_s=min(self._aim.next_happening_s(), ready_s) - now_s,
+            expires_s=self._aim.next_expiry_s() - now_s,
+            due_s=self._program.due_s - now_s,
             look_s=self._plans.policy.verify_s,
-            owed=self._marks,
         )
+        return self._leaps.length_s(seconds, now_s, ahead, self._marks)
