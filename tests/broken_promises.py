@@ -66,7 +66,8 @@ def _end(scene: Scene) -> Iterator[str]:
     if MAY_HAVE_STOPPED in b.marks or (b.marks and not shut):
         yield f"P1: marks are left: {sorted(b.marks)}"
     raw = (obeyed.mode, obeyed.reserve_raw_percent)
-    clamped = home.obeys_late and scene.struck_by({CLAMPED}) and raw == CLAMPED_RAW
+    # Where the second commit of late firmware brings it in, or where it was refused us to say it again, a clamp stays.
+    clamped = (home.obeys_late or shut) and scene.struck_by({CLAMPED}) and raw == CLAMPED_RAW
     if raw not in {DESIRED_RAW, BEFORE_RAW} and not clamped:
         yield f"I1: the battery goes by {raw}"
     excused = scene.struck_by(LATCHING) or _patient_until(scene) > b.clock.now()

@@ -185,7 +185,9 @@ class SmallGateway:
         if what is Outcome.VOID:
             return came
         self._fail(what, deed)
-        raise (_LOGIN_ERRORS if deed == "login" else _ERRORS)[what]
+        error = (_LOGIN_ERRORS if deed == "login" else _ERRORS)[what]
+        error.__context__ = None
+        raise error.with_traceback(None)  # raised a million times, it would keep every scene that it came by
 
     def _fail(self, what: Outcome, deed: str) -> None:
         house = self._house

@@ -237,3 +237,16 @@ def test_p1_many_pairs_elsewhere(home: Home, what: Callable[[Home], Iterator[Pla
     plans = sample(what(home), 1_000)
 
     assert tried_by_all(home, plans) == []
+
+
+@pytest.mark.parametrize("silenced", range(7, 14))
+def test_g10_a_write_that_is_taken_late_and_not_read_back_in_time_is_committed_once_more(
+    silenced: int,
+) -> None:
+    """It shows half a minute after its commit, and a 429 kept us from seeing that: the battery obeys all the same."""
+    write = number_of(STOPS, WRITE)
+    scene = one(STOPS, {write: "200, and applied after 30 s", silenced: "429"})
+
+    assert broken(scene) == []
+    assert scene.bench.device.obeyed.running
+    assert (scene.bench.device.obeyed.mode, scene.bench.device.obeyed.reserve_raw_percent) == DESIRED_RAW

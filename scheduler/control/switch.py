@@ -4,8 +4,8 @@
 2. If a login is needed and can stop the battery: the mark *may have stopped* is written first.
 3. Log in if there is no session (both in `control/session.py`).
 4. Write every differing field.
-5. Commit. Between 4 and 5 the mark *uncommitted* is set: a write without its commit shows, but is not in force
-   (README of the gateway, note 2 at /api/operation; powerwall2 issue 22).
+5. Commit. From 4 until it was read in 7 the mark *uncommitted* is set: a write without its commit shows, but is not in
+   force (README of the gateway, note 2 at /api/operation; powerwall2 issue 22).
 6. Start the battery if our login stopped it, wait until it runs, clear the mark.
 7. Read back until equal or the settle time is over. Not equal: again from 4, after 5, 15 and 45 s; then ``not_applied``.
 8. After the grace time the meters are looked at, in `control/effect.py`: ``effective`` or ``not_effective``.
@@ -155,7 +155,10 @@ class Procedure:
         async with self._in_time():
             await self._write()
             await self._session.ensure_running()
-            return await self._settled()
+            settled = await self._settled()
+            # Not before: a gateway that took the write late may show it later on without a commit of it.
+            self._marks.clear(UNCOMMITTED)
+            return settled
 
     async def _write(self) -> None:
         change = self._order.desired.beyond(self._after or Setpoint())
@@ -170,7 +173,6 @@ class Procedure:
                     self._marks.clear(UNCOMMITTED)
                 raise
         await self._session.call(self._gateway.commit)
-        self._marks.clear(UNCOMMITTED)
 
     async def _settled(self) -> bool:
         deadline_s = self._clock.monotonic() + self._gateway.pace.settle_s
