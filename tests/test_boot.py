@@ -359,7 +359,6 @@ def test_a_new_users_walk_ends_with_a_verified_switch(suite: str, tmp_path: Path
             switches = [entry["MESSAGE"] for entry in here.said("switch")]
             obeys = here.gateway.obeys("self_consumption", 30)
             here.machine.cut_power()
-        here.gateway.suffer("somebody uses the app")
         with there.boot() as here:
             eventually(lambda: here.gateway.obeys("self_consumption", 30))
             eventually(lambda: here.is_fine)

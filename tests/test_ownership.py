@@ -19,7 +19,7 @@ from scheduler.model.evidence import Verdict
 from scheduler.model.hold import ForeignWriter, Hold
 from scheduler.model.setpoint import Setpoint
 from scheduler.model.timeline import DriftPolicy
-from scheduler.plan.rules import MomentRule, Schedule
+from scheduler.plan.rules import MomentRule, Schedule, Window
 from scheduler.simulator.house import raw_percent
 
 WRITE = "POST /api/operation"
@@ -220,6 +220,26 @@ async def test_a_quiet_day_keeps_what_is_proven_with_one_write_a_switch() -> Non
 
     owned = [content[OWNED] for content in written]
     assert [it["desired"]["mode"] for it in owned] == ["backup", "self_consumption"]
+
+
+async def test_i17_an_edit_over_a_restart_that_is_taken_back_blames_nobody() -> None:
+    """Proven by one process, edited, switched by the next one, and edited back: what stood between was ours."""
+    b = bench(local("09:00"))
+    await Run(b, quiet()).until(local("09:10"))
+    rules = tuple(
+        replace(rule, setpoint=replace(rule.setpoint, reserve_percent=35)) if index == 0 else rule
+        for index, rule in enumerate(quiet().rules)
+        if isinstance(rule, Window)
+    )
+    run = restarted(b, schedule=replace(quiet(), rules=rules))
+    await run.loop.cycle()
+    assert obeyed(b)[:2] == ("self_consumption", raw_percent(35))
+
+    run.loop.adopt(replace(run.policy, schedule=quiet()))
+    await run.until(local("09:21"))
+
+    assert obeyed(b)[:2] == ("self_consumption", raw_percent(5))
+    assert run.told(Drifted) == []
 
 
 async def test_i17_a_note_that_is_no_note_of_ours_counts_for_nothing() -> None:

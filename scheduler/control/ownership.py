@@ -103,6 +103,7 @@ class Ownership:
 
         Nothing is written where its segment is over: nobody looks for it then.
         """
+        self._recalled = None  # whatever an earlier run proved, from now on it is this one that writes
         kept = self._diary.section(OWNED)
         if "desired" in kept and not self._is_of_target(kept) and self._is_alive(kept):
             self._diary.put(OWNED, {"set_back": kept["set_back"]} if kept.get("set_back") else {})
