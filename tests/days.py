@@ -61,12 +61,7 @@ class Run:
 
     async def until(self, at: datetime) -> GatewayError | None:
         """Cycle until the clock shows ``at``; what the loop says at its end."""
-        stop = asyncio.Event()
-        running = asyncio.create_task(self.loop.run(stop))
-        while self.bench.clock.now() < at and not running.done():
-            await asyncio.sleep(0)
-        stop.set()
-        return await running
+        return await run_until(self.loop, self.bench, at)
 
     def told(self, kind: type[Kind]) -> list[Kind]:
         """The events of one kind so far."""
@@ -76,6 +71,16 @@ class Run:
     def records(self) -> list[SwitchRecord]:
         """The evidence of the switches so far."""
         return [event.record for event in self.bench.events if isinstance(event, Switched)]
+
+
+async def run_until(loop: Loop, b: Bench, at: datetime) -> GatewayError | None:
+    """Run the loop until the clock of its bench shows ``at``; what it says at its end."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(loop.run(stop))
+    while b.clock.now() < at and not running.done():
+        await asyncio.sleep(0)
+    stop.set()
+    return await running
 
 
 def obeyed(b: Bench) -> tuple[str, float, bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import logging
@@ -15,6 +14,7 @@ from typing import Any
 
 import structlog
 from bench import LOS_ANGELES, Bench, bench, readme_schedule
+from days import run_until
 
 from scheduler.control.agenda import Policy
 from scheduler.control.loop import Loop
@@ -101,12 +101,7 @@ class Lived:
 
     async def until(self, at: datetime) -> GatewayError | None:
         """Cycle until the clock shows ``at``; what the loop says at its end."""
-        stop = asyncio.Event()
-        running = asyncio.create_task(self.loop.run(stop))
-        while self.bench.clock.now() < at and not running.done():
-            await asyncio.sleep(0)
-        stop.set()
-        return await running
+        return await run_until(self.loop, self.bench, at)
 
     def die(self) -> None:
         """The process is gone, and nothing of it was put in order; `begin` makes the next one."""

@@ -37,7 +37,7 @@ from scheduler.model.errors import StoreError
 from scheduler.model.events import Drifted, PersonNeeded, Switched
 from scheduler.model.evidence import SwitchRecord, Verdict
 from scheduler.model.setpoint import Setpoint
-from scheduler.model.status import Status
+from scheduler.model.status import Status, unknown
 from scheduler.simulator.house import Obeyed
 
 SHIPPED = str(ROOT / "config" / "tou.yaml")
@@ -229,25 +229,7 @@ def write(mode: str, raw: float) -> Exchange:
 
 def status(**changes: Any) -> Status:
     """What a cycle shows while all is well."""
-    shown = Status(
-        at=BEGAN,
-        started=BEGAN,
-        period=None,
-        desired=Setpoint(),
-        rules=(),
-        actual=None,
-        read_at=None,
-        record=None,
-        next_boundary=None,
-        next_desired=None,
-        next_moment=None,
-        firmware=None,
-        drifted=False,
-        trouble=None,
-        plan_digest="a",
-        plan_problem=None,
-    )
-    return replace(shown, **changes)
+    return replace(unknown(BEGAN, BEGAN), **{"plan_digest": "a"} | changes)
 
 
 def record(took_ms: int) -> SwitchRecord:

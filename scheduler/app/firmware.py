@@ -18,12 +18,13 @@ from scheduler.app import prospect
 from scheduler.app.installing import diary_of, kept_in
 from scheduler.app.visit import Doubt, Visit, visit
 from scheduler.config.configuration import Configuration
-from scheduler.control.diary import CURRENT, IDENTITY, WAITING, instant_of
+from scheduler.control.diary import CURRENT, IDENTITY, WAITING
 from scheduler.control.firmware import POLL_S, Check, Outcome, at_work, conclude, resumed
 from scheduler.control.ports import Clock
 from scheduler.daemon.clock import SystemClock
 from scheduler.model.errors import NotCapable, NotOffered, SessionExpired, StoreError, Throttled, Transient
 from scheduler.model.events import FirmwareChanged, InstallStarted, MomentEnded, PathChecked, StoodStill
+from scheduler.model.instant import instant_of
 from scheduler.model.reading import Identity, UpdateStatus
 from scheduler.model.timeline import Moment
 from scheduler.store import journal

@@ -25,8 +25,7 @@ from scheduler.daemon.process import beside
 from scheduler.daemon.reload import Contents, contents, watch
 from scheduler.model.errors import GatewayError, Refused
 from scheduler.model.events import NoPlan, Stopped
-from scheduler.model.setpoint import NOTHING
-from scheduler.model.status import Status
+from scheduler.model.status import Status, unknown
 from scheduler.observe.status import StatusFile
 from scheduler.store.memory import Listener, Memory
 
@@ -141,21 +140,4 @@ class Standby:
 
 
 def _without_plan(now: datetime, started: datetime, problem: str) -> Status:
-    return Status(
-        at=now,
-        started=started,
-        period=None,
-        desired=NOTHING,
-        rules=(),
-        actual=None,
-        read_at=None,
-        record=None,
-        next_boundary=None,
-        next_desired=None,
-        next_moment=None,
-        firmware=None,
-        drifted=False,
-        trouble=f"no plan is in force: {problem}",
-        plan_digest="",
-        plan_problem=problem,
-    )
+    return replace(unknown(now, started), trouble=f"no plan is in force: {problem}", plan_problem=problem)

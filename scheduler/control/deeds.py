@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from scheduler.control.diary import DONE, Diary, Section, instant_of
+from scheduler.control.diary import DONE, Diary, Section
+from scheduler.model.instant import instant_of
 from scheduler.model.timeline import Moment
 
 REMEMBERED = timedelta(days=3)

@@ -7,7 +7,6 @@ that is made once more, never a switch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from scheduler.control.ports import Note
@@ -73,12 +72,3 @@ class Diary:
             DEVICE: self._device
         }
         self._note.save(dict(self._content))
-
-
-def instant_of(value: object) -> datetime | None:
-    """The aware instant that a note holds; None for anything else."""
-    try:
-        instant = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return None if instant is None or instant.tzinfo is None else instant

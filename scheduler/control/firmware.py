@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from scheduler.model.instant import instant
 from scheduler.model.reading import Identity, UpdateStatus
 from scheduler.model.timeline import Moment
 
@@ -163,30 +164,23 @@ def _read(document: dict[str, Any]) -> Check:
     before = document["before"]
     return Check(
         moment=Moment(
-            at=_instant(noted["at"]),
+            at=instant(noted["at"]),
             do=str(noted["do"]),
             rule=str(noted["rule"]),
             line=int(noted["line"]),
             install=noted["install"] is True,
-            done_by=None if noted["done_by"] is None else _instant(noted["done_by"]),
+            done_by=None if noted["done_by"] is None else instant(noted["done_by"]),
         ),
         phase=Phase(document["phase"]),
-        deadline=_instant(document["deadline"]),
-        since=None if document["since"] is None else _instant(document["since"]),
-        until=None if document["until"] is None else _instant(document["until"]),
+        deadline=instant(document["deadline"]),
+        since=None if document["since"] is None else instant(document["since"]),
+        until=None if document["until"] is None else instant(document["until"]),
         accepted=document["accepted"] is True,
         before=None if before is None else Identity(firmware=str(before[0]), start_time=str(before[1])),
         tries=int(document.get("tries", 0)),
         gone=document.get("gone") is True,
         resumed=True,
     )
-
-
-def _instant(text: str) -> datetime:
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError
-    return instant
 
 
 def at_work(status: UpdateStatus, *, before: UpdateStatus | None, asked: timedelta) -> bool:

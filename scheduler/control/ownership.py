@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scheduler.control.agenda import Agenda
-from scheduler.control.diary import OWNED, Diary, Section, instant_of
+from scheduler.control.diary import OWNED, Diary, Section
 from scheduler.control.ports import Clock
 from scheduler.control.state import State
 from scheduler.model.evidence import SwitchRecord, Verdict
+from scheduler.model.instant import instant_of, instants_of
 from scheduler.model.reading import Identity
 from scheduler.model.setpoint import Setpoint
 
@@ -44,11 +45,7 @@ class Ownership:
         self._target: _Target | None = None
         self._recalled: Section | None = diary.section(OWNED)
         self._noted: object = None
-        self._set_back = [
-            at
-            for text in _listed(diary.section(OWNED).get("set_back"))
-            if (at := instant_of(text)) is not None
-        ]
+        self._set_back = instants_of(diary.section(OWNED).get("set_back"))
 
     def follow(self, agenda: Agenda, now: datetime) -> None:
         """Know the target of now."""
@@ -186,10 +183,6 @@ def _setpoint(value: object) -> Setpoint | None:
         mode=mode if isinstance(mode, str) else None,
         reserve_percent=reserve if isinstance(reserve, int | float) else None,
     )
-
-
-def _listed(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
 
 
 def _text(instant: datetime | None) -> str | None:

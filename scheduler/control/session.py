@@ -182,13 +182,11 @@ class Session:
                 await self._gateway.login(repair=repair)
         except NotOffered:
             raise
-        except NotLetIn as error:
-            if self._clock.monotonic() < self._young_until_s:
-                raise Unsteady(f"{error.args[0]}; it has just been restarted") from None
-            self._bar.put(error, self._clock.monotonic())
-            raise
         except NotCapable as error:
-            self._bar.put(error, self._clock.monotonic())
+            now_s = self._clock.monotonic()
+            if isinstance(error, NotLetIn) and now_s < self._young_until_s:
+                raise Unsteady(f"{error.args[0]}; it has just been restarted") from None
+            self._bar.put(error, now_s)
             raise
         self._bar.lift()
 

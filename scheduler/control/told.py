@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from scheduler.control.diary import TOLD, Diary, instant_of
+from scheduler.control.diary import TOLD, Diary
 from scheduler.control.ports import Clock
+from scheduler.model.instant import instant_of
 
 
 class Told:

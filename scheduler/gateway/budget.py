@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from scheduler.gateway.latch import instants_of
 from scheduler.gateway.note import NoNote, Notebook
 from scheduler.model.errors import StoreError, Throttled
+from scheduler.model.instant import instants_of
 
 
 class Ledger(Protocol):

@@ -13,6 +13,7 @@ from scheduler.gateway.answers import SILENCE_S, TO_LOG_IN
 from scheduler.gateway.note import Notebook, Page
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.errors import BadCredentials, IdentityChanged, Throttled
+from scheduler.model.instant import instant_of
 
 BAD_LOGINS_LIMIT = 3
 """After so many refusals of the password in a row nothing is sent any more: gateways lock out who goes on."""
@@ -77,7 +78,7 @@ class PasswordLatch:
         entry = refused.get(self._check(page)) if refused else None
         if not isinstance(entry, dict):
             return never
-        times, last = entry.get("times"), _instant(entry.get("last"))
+        times, last = entry.get("times"), instant_of(entry.get("last"))
         return never if type(times) is not int or last is None else (times, last)
 
     def _keep(self, page: Page, times: int, last: datetime) -> None:
@@ -149,7 +150,7 @@ class Silence:
         """For how many seconds it still does; zero once it may be asked, and at most an hour."""
         page = self._notebook.page()
         entry = page.entry(_SILENCE)
-        until = _instant(entry.get("until")) if entry.get("at") == self._place else None
+        until = instant_of(entry.get("until")) if entry.get("at") == self._place else None
         left_s = 0.0 if until is None else (until - self._now()).total_seconds()
         longest_s = SILENCE_S[1]
         if left_s > longest_s:  # the clock ran ahead and was stepped back: let it begin to age
@@ -170,24 +171,8 @@ class Silence:
         page.put(_SILENCE, {"at": self._place, "until": until.isoformat()})
 
 
-def instants_of(texts: object) -> list[datetime]:
-    """The instants in a list of a note; what makes no sense in it is none."""
-    return [at for at in map(_instant, texts) if at is not None] if isinstance(texts, list) else []
-
-
-def _instant(text: object) -> datetime | None:
-    """The instant that this text says; None if it says none."""
-    if not isinstance(text, str):
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return None if at.tzinfo is None else at
-
-
 def _last(item: tuple[str, Any]) -> float:
     """When a secret was refused last, as a number to sort by; what makes no sense comes first."""
     entry = item[1]
-    at = _instant(entry.get("last")) if isinstance(entry, Mapping) else None
+    at = instant_of(entry.get("last")) if isinstance(entry, Mapping) else None
     return 0.0 if at is None else at.timestamp()

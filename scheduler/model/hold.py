@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from scheduler.model.events import Event
+from scheduler.model.instant import instant_of
 from scheduler.model.setpoint import Mode, Setpoint
 
 HOLD = "hold"
@@ -55,7 +56,7 @@ def hold_of(document: object) -> Hold | None:
     if not isinstance(document, dict):
         return None
     mode, reserve = document.get("mode"), document.get("reserve_percent")
-    since, until = (_instant(document.get(name)) for name in ("since", "until"))
+    since, until = (instant_of(document.get(name)) for name in ("since", "until"))
     if since is None or until is None or mode is reserve is None:
         return None
     if not timedelta(0) < until - since <= LONGEST:
@@ -69,14 +70,6 @@ def hold_of(document: object) -> Hold | None:
 
 def _is_percent(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100  # noqa: PLR2004 - percent
-
-
-def _instant(value: object) -> datetime | None:
-    try:
-        instant = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return None if instant is None or instant.tzinfo is None else instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

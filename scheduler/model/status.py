@@ -12,7 +12,7 @@ from typing import Any
 from scheduler.model.clock import UNSEEN
 from scheduler.model.evidence import SwitchRecord
 from scheduler.model.hold import Hold
-from scheduler.model.setpoint import Setpoint
+from scheduler.model.setpoint import NOTHING, Setpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,3 +74,25 @@ class Status:
             "configuration": {"digest": self.plan_digest, "problem": self.plan_problem},
             "memory": {"problem": self.memory_problem},
         }
+
+
+def unknown(at: datetime, started: datetime) -> Status:
+    """The state of affairs of which nothing is known yet but since when somebody looks."""
+    return Status(
+        at=at,
+        started=started,
+        period=None,
+        desired=NOTHING,
+        rules=(),
+        actual=None,
+        read_at=None,
+        record=None,
+        next_boundary=None,
+        next_desired=None,
+        next_moment=None,
+        firmware=None,
+        drifted=False,
+        trouble=None,
+        plan_digest="",
+        plan_problem=None,
+    )

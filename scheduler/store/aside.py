@@ -17,9 +17,6 @@ from scheduler.store import durable
 KEPT = 3
 """So many are kept of each file; the one that was put aside first goes first."""
 
-COMPANIONS = ("-wal", "-shm")
-"""What SQLite keeps beside a file belongs to it, and goes with it."""
-
 _NAME = r"\.corrupt\.\d{8}T\d{6}Z(?:\.\d+)?"
 
 Value = TypeVar("Value")
@@ -55,11 +52,16 @@ def put_aside(path: Path) -> str:
     except (OSError, ValueError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         return f"it cannot be moved away: {reason or error}"
-    for companion in COMPANIONS:
+    for companion, aside in zip(companions(path), companions(name), strict=True):
         with contextlib.suppress(OSError):
-            path.with_name(f"{path.name}{companion}").rename(f"{name}{companion}")
+            companion.rename(aside)
     _forget_oldest(path)
     return f"it is kept as {name.name}"
+
+
+def companions(path: Path) -> tuple[Path, ...]:
+    """What SQLite keeps beside a file: it belongs to it, and goes with it."""
+    return tuple(path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-shm"))
 
 
 def _free(path: Path, name: str) -> Path:
@@ -74,6 +76,6 @@ def _forget_oldest(path: Path) -> None:
         found = [it for it in path.parent.iterdir() if name.fullmatch(it.name)]
         found.sort(key=lambda it: it.lstat().st_ctime_ns)
         for old in found[:-KEPT]:
-            for file in (old, *(old.with_name(f"{old.name}{companion}") for companion in COMPANIONS)):
+            for file in (old, *companions(old)):
                 with contextlib.suppress(OSError):  # a folder that holds something is not ours to empty
                     file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink()

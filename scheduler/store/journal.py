@@ -16,6 +16,7 @@ from typing import Any
 
 from scheduler.model.errors import StoreError
 from scheduler.store import durable
+from scheduler.store.aside import companions
 
 KEPT = 5000
 """Rows kept of each kind: more than a year of ten switches a day."""
@@ -147,7 +148,7 @@ def _follow_nothing(path: Path) -> None:
 
     SQLite follows links, and the folder is the daemon's, whose user may have been made to put one there.
     """
-    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+    for file in (path, *companions(path)):
         try:
             kind = file.lstat().st_mode
         except FileNotFoundError:

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from scheduler.model.errors import StoreError
+from scheduler.model.instant import instant
 from scheduler.store import aside, durable
 
 
@@ -62,11 +63,4 @@ class LoginLedger:
 
 
 def _instants(content: bytes) -> list[datetime]:
-    return [_instant(text) for text in json.loads(content)]
-
-
-def _instant(text: str) -> datetime:
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError(f"{text} has no offset")
-    return instant
+    return [instant(text) for text in json.loads(content)]

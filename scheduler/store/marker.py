@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.model.errors import StoreError
+from scheduler.model.instant import instant
 from scheduler.store import aside, durable
 
 _Marks = dict[str, datetime | None]
@@ -87,11 +88,4 @@ def _entry(entry: Any) -> tuple[str, datetime | None]:
     mark, at = entry["mark"], entry["at"]
     if not isinstance(mark, str):
         raise TypeError
-    return mark, None if at is None else _aware(at)
-
-
-def _aware(text: str) -> datetime:
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError
-    return instant
+    return mark, None if at is None else instant(at)

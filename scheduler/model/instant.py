@@ -1,0 +1,26 @@
+"""Instants as our files have them: aware, in the form of ISO 8601. What a text without an offset means, nobody could say."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def instant(text: str) -> datetime:
+    """The aware instant that this text says. ValueError if it says none, TypeError if it is no text."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text} has no offset")
+    return at
+
+
+def instant_of(value: object) -> datetime | None:
+    """The same of whatever a file holds; None for anything else."""
+    try:
+        return instant(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def instants_of(values: object) -> list[datetime]:
+    """The instants in a list of a file; what makes no sense in it is none."""
+    return [at for at in map(instant_of, values) if at is not None] if isinstance(values, list) else []
