@@ -36,7 +36,7 @@ from scheduler.model.errors import (
     Transient,
 )
 from scheduler.model.evidence import Verdict
-from scheduler.model.reading import Live
+from scheduler.model.reading import Live, Power
 from scheduler.model.setpoint import Setpoint
 
 
@@ -137,6 +137,11 @@ class Attendant:
         wanted = [self.state.verify_s, self._proof.due_s, self._restarts.due_s, errand_s]
         return max(min(due_s for due_s in wanted if due_s is not None), self.state.pacing.resume_s)
 
+    @property
+    def ready_s(self) -> float:
+        """From when on a tick begins a switch, or doubts a refusal, by the monotonic clock; infinite if none does."""
+        return self.state.ready_s(self._clock.monotonic(), has_session=self._gateway.has_session)
+
     def stepped(self, by: timedelta) -> None:
         """The wall clock was set ``by`` so much: look at the gateway, and tell the age of what is known by the new time."""
         self.state.stepped(by)
@@ -228,13 +233,16 @@ class Attendant:
         await self._act.carry_out(self._act.decide(agenda, now, actual), agenda.policy, segment)
         self._note_identity()
         self._ownership.note()
+        power: Power | None = None
         if actual is not None:
-            await self._restarts.look()
-            await self._grid.look(live)
+            power = await self._restarts.look()
+            live = await self._grid.look(live)
         elif state.record is not None and state.record is not record and state.record.verdict.good:
             self._restarts.well(None)
         await self._restarts.settle(agenda)
-        state.record = await self._proof.attend(state.record, every_s=agenda.policy.verify_s)
+        state.record = await self._proof.attend(
+            state.record, every_s=agenda.policy.verify_s, power=power, live=live
+        )
         await self._errands.attend(
             agenda.fine, self.state.standing(agenda, now, self._longest_install_s), self._read_live
         )

@@ -7,7 +7,6 @@ With every alarm lost it is late by one tick, never wrong. Where facts go and wh
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -98,12 +97,7 @@ class Loop:
     @property
     def ready_s(self) -> float:
         """From when on a tick begins a switch, or doubts a refusal, by the monotonic clock; infinite if none does."""
-        state = self._attendant.state
-        if state.record is None and state.pacing.latch is None:
-            return state.pacing.resume_s
-        probe_s = state.pacing.probe_s
-        # A doubt that came to nothing in this cycle comes to nothing in the next ones, until a look has found more.
-        return math.inf if probe_s is None or probe_s <= self._clock.monotonic() else probe_s
+        return self._attendant.ready_s
 
     def wake(self) -> None:
         """Look at the plan now."""

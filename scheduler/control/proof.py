@@ -14,6 +14,7 @@ from scheduler.control.session import Session
 from scheduler.model.errors import GatewayError, Throttled
 from scheduler.model.events import EffectJudged
 from scheduler.model.evidence import SwitchRecord, Verdict
+from scheduler.model.reading import Live, Power
 
 DOUBTS = 2
 """So many looks in a row must contradict a setpoint: a kettle is quicker than an inverter."""
@@ -39,8 +40,18 @@ class Proof:
         grace_s = self._gateway.pace.effect_grace_s
         self.due_s = self._clock.monotonic() + grace_s if record.verdict.good else None
 
-    async def attend(self, record: SwitchRecord | None, *, every_s: float) -> SwitchRecord | None:
-        """The record, judged anew if a look was due; while the meters say nothing they are looked at ``every_s``."""
+    async def attend(
+        self,
+        record: SwitchRecord | None,
+        *,
+        every_s: float,
+        power: Power | None = None,
+        live: Live | None = None,
+    ) -> SwitchRecord | None:
+        """The record, judged anew if a look was due; while the meters say nothing they are looked at ``every_s``.
+
+        ``power`` and ``live`` are what was read in this cycle already, and need not be asked for again.
+        """
         now_s = self._clock.monotonic()
         if self.due_s is None or now_s < self.due_s:
             return record
@@ -49,8 +60,10 @@ class Proof:
             return None
         self.due_s = now_s + every_s
         try:
-            power = await self._session.observe(self._gateway.power)
-            live = await self._session.observe(self._gateway.live)
+            if power is None:
+                power = await self._session.observe(self._gateway.power)
+            if live is None:
+                live = await self._session.observe(self._gateway.live)
         except Throttled:
             raise
         except GatewayError:

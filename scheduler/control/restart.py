@@ -17,7 +17,7 @@ from scheduler.control.ports import Clock, Gateway, Tell
 from scheduler.control.session import Session
 from scheduler.model.errors import NotCapable, SessionExpired, Throttled, Transient
 from scheduler.model.events import FirmwareChanged, StoodStill
-from scheduler.model.reading import Identity
+from scheduler.model.reading import Identity, Power
 
 PATIENCE_S = 600.0
 """How long meters that fail after a standstill are asked again, before it is told without them."""
@@ -96,18 +96,20 @@ class Restarts:
         now_s = self._clock.monotonic()
         self._gone = (now_s if self._gone is None else self._gone[0], now_s)
 
-    async def look(self) -> None:
-        """`well`, with the watts where they can be read without a login; Throttled passes through.
+    async def look(self) -> Power | None:
+        """`well`, with the watts where they can be read without a login: those that were read. Throttled passes through.
 
         For a cycle in which the gateway was read and the battery not found stopped. If the meters fail it may have stopped
         since: then nothing is noted.
         """
         try:
-            self.well(await self._battery_w())
+            power = await self._power()
         except Throttled:
             raise
         except Transient:
-            return
+            return None
+        self.well(None if power is None else power.battery_w)
+        return power
 
     async def settle(self, agenda: Agenda) -> None:
         """Tell the standstill around a restart once it is over, and the meters show again what the battery gives.
@@ -125,7 +127,8 @@ class Restarts:
         if standstill.until_s is None or standstill.meters_s is None or now_s < standstill.meters_s:
             return
         try:
-            after_w = await self._battery_w()
+            power = await self._power()
+            after_w = None if power is None else power.battery_w
         except Throttled:
             raise
         except Transient:
@@ -182,11 +185,11 @@ class Restarts:
             self.missed()
         return running
 
-    async def _battery_w(self) -> float | None:
-        """What the battery gives now, in watts; None where it is not to be had without a login."""
+    async def _power(self) -> Power | None:
+        """What flows now, in watts; None where it is not to be had without a login."""
         try:
             await self._session.ensure_running()
-            return (await self._gateway.power()).battery_w
+            return await self._gateway.power()
         except (NotCapable, SessionExpired):
             return None
 

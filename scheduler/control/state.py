@@ -5,6 +5,7 @@ Plain fields and no policy: deciding is `decide`'s, keeping time `pacing`'s.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -79,6 +80,16 @@ class State:
             self.aim(spoken.setpoint, self.boundary if self.record is None else now)
         self.rules = tuple(claim.name for claim, _ in spoken.claims)
         self.seen, self.hold = now, agenda.hold
+
+    def ready_s(self, now_s: float, *, has_session: bool) -> float:
+        """From when on a tick begins a switch, or doubts a refusal, by the monotonic clock; infinite if none does."""
+        probe_s = self.pacing.probe_s
+        if self.record is None and self.pacing.latch is None:
+            return self.pacing.resume_s
+        # Without a session a doubt comes to nothing, until a look has made one.
+        if probe_s is None or (probe_s <= now_s and not has_session):
+            return math.inf
+        return probe_s
 
     def stepped(self, by: timedelta) -> None:
         """The wall clock was set ``by`` so much: ages stay what they are."""

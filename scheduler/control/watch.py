@@ -6,11 +6,14 @@ Nothing is decided by it and nothing is risked for it: no login, and what cannot
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import TypeVar
 
 from scheduler.control.ports import Clock, Gateway, Tell
 from scheduler.model.errors import NotCapable, SessionExpired, Throttled, Transient
 from scheduler.model.events import GridChanged, GridFault
 from scheduler.model.reading import Alert, Grid, Live
+
+Read = TypeVar("Read")
 
 
 class GridWatch:
@@ -23,28 +26,19 @@ class GridWatch:
         self._grid: Grid | None = None
         self._alerts: dict[str, Alert] = {}
 
-    async def look(self, live: Live | None) -> None:
-        """Read the grid and its alerts, and tell what is other than before. Throttled passes through.
+    async def look(self, live: Live | None) -> Live | None:
+        """Read the grid and its alerts, and tell what is other than before: what was read of it. Throttled passes through.
 
         ``live`` is what was read a moment ago, None if it was not.
         """
-        await self._try(self._look_at_grid(live))
-        await self._try(self._look_at_alerts())
-
-    async def _look_at_grid(self, live: Live | None) -> None:
-        self._see(await self._gateway.live() if live is None else live)
-
-    async def _look_at_alerts(self) -> None:
-        self._hear(await self._gateway.grid_faults())
-
-    async def _try(self, looking: Awaitable[None]) -> None:
-        """One of the two: where it fails the other is worth having all the same."""
-        try:
-            await looking
-        except Throttled:
-            raise
-        except (Transient, NotCapable, SessionExpired):
-            return  # whether the gateway is there is found out elsewhere; some kinds do not say
+        if live is None:
+            live = await _tried(self._gateway.live())
+        if live is not None:
+            self._see(live)
+        alerts = await _tried(self._gateway.grid_faults())
+        if alerts is not None:
+            self._hear(alerts)
+        return live
 
     def _see(self, live: Live) -> None:
         before, self._grid = self._grid, live.grid
@@ -70,3 +64,13 @@ class GridWatch:
                 kind = "fault" if alert.is_fault else "warning"
                 message = f"the gateway reports a {kind} of the grid: {name}"
                 self._tell(GridFault(at=now, alert=name, state="on", message=message))
+
+
+async def _tried(reading: Awaitable[Read]) -> Read | None:
+    """What was read; None where that failed: the other reading is worth having all the same."""
+    try:
+        return await reading
+    except Throttled:
+        raise
+    except (Transient, NotCapable, SessionExpired):
+        return None  # whether the gateway is there is found out elsewhere; some kinds do not say

@@ -23,12 +23,12 @@ from scheduler.simulator.device import SimulatedGateway
 from scheduler.simulator.endpoints import Answer, Endpoint, endpoints_of
 from scheduler.simulator.personality import Personality
 from scheduler.simulator.refusals import Refusal
-from scheduler.simulator.responses import refused
+from scheduler.simulator.responses import Told, refused
 from scheduler.simulator.sessions import Role
 from scheduler.simulator.troubled import troubled
 
-JSON_TYPE = "application/json"
-PLAIN_TYPE = "text/plain; charset=utf-8"
+JSON_TYPE = b"application/json"
+PLAIN_TYPE = b"text/plain; charset=utf-8"
 
 SILENT_WHILE_STOPPED = frozenset(
     {
@@ -128,7 +128,7 @@ def _admit(device: SimulatedGateway, call: Call) -> None:
     habits = device.personality
     method, _, path = call.name.partition(" ")
     # Open doors do not look at tokens, so an expired one does not shut them.
-    if call.name not in WITHOUT_TOKEN | habits.open_reads:
+    if call.name not in WITHOUT_TOKEN and call.name not in habits.open_reads:
         role = _role(device, call)
         if role is None or (call.name in habits.installer_only and role is not Role.INSTALLER):
             raise refusals.no_access(method)
@@ -158,18 +158,19 @@ def _response(device: SimulatedGateway, name: str, answer: Answer) -> Response:
     if answer.says is None:
         return Response(status_code=answer.status)
     media_type = PLAIN_TYPE if name in device.personality.plain_text else JSON_TYPE
-    response = Response(_json(answer.says), answer.status, headers={"content-type": media_type})
+    body = _json(answer.says)
+    response = Told(answer.status, body, media_type)
     if answer.token:
-        record = base64.b64encode(_json(answer.says).encode()).decode()
+        record = base64.b64encode(body).decode()
         for cookie, value in {"AuthCookie": answer.token, "UserRecord": record}.items():
             # By hand: the library would put quotes around the token's "==", which the gateway does not.
             response.headers.append("set-cookie", f"{cookie}={value}; Path=/")
     return response
 
 
-def _json(says: Any) -> str:
+def _json(says: Any) -> bytes:
     """Without spaces, as the gateway writes it."""
-    return _ENCODER.encode(says)
+    return _ENCODER.encode(says).encode()
 
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -63,6 +64,11 @@ class Alarms:
         if self._instants and not self._dropped:
             loop = asyncio.get_running_loop()
             self._handle = loop.call_at(self._hours.true_s(self._instants[-1]), self._ring)
+
+    @property
+    def next_s(self) -> float:
+        """When one rings next; infinite if none does."""
+        return math.inf if self._handle is None else self._handle.when()
 
     def disarm(self) -> None:
         """Ring no more until `aim`."""

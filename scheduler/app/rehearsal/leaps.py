@@ -18,8 +18,8 @@ from scheduler.model.events import Event, MomentEnded, MomentStarted
 from scheduler.model.evidence import Verdict
 from scheduler.model.status import Status
 
-CALM_S = 900.0
-"""So long after the last fault no look is leapt over: all that the program may still do about it has been done."""
+CALM_S = 330.0
+"""So long after the last fault no look is leapt over: one look has found then what it left behind, at the 300 s of a plan."""
 
 UNSETTLED_S = 60.0
 """So long after somebody set the clock it is looked at as often as ever."""
@@ -34,11 +34,12 @@ STEADY = frozenset(
 class Ahead:
     """What is to come, in so many seconds from now.
 
-    ``happens_s`` is the next thing that no alarm wakes the program at, ``expires_s`` the end of the session, ``due_s`` when the
-    program wants to do something; ``look_s`` is how often it looks.
+    ``happens_s`` is the next thing that no alarm wakes the program at, ``rings_s`` the next alarm, ``expires_s`` the end of the
+    session, ``due_s`` when the program wants to do something; ``look_s`` is how often it looks.
     """
 
     happens_s: float
+    rings_s: float
     expires_s: float
     due_s: float
     look_s: float
@@ -84,14 +85,16 @@ class Leaps:
         """
         facts, status = self._facts, self._status
         until_s = ahead.happens_s
+        if 0 < ahead.rings_s % TICK_S < REST_S:  # whoever is woken right after a tick rests first
+            until_s = min(until_s, ahead.rings_s)
         if self._every_tick or status is None or now_s != self._shown_s or until_s <= seconds:
             return seconds
-        if now_s < facts.stepped_s + UNSETTLED_S:
+        if now_s < facts.stepped_s + UNSETTLED_S or len(owed):  # what is owed is seen to at each tick
             return seconds
         if not facts.trusted:
             length_s = math.floor(min(until_s, ahead.due_s) / LOOK_S) * LOOK_S
         else:
-            length_s = self._looks_s(status, now_s, ahead, owed)
+            length_s = self._looks_s(status, now_s, ahead, until_s)
             if not length_s:
                 rested_s = _rested_s(ahead.due_s)
                 length_s = rested_s if rested_s <= until_s else math.floor(until_s / TICK_S) * TICK_S
@@ -101,7 +104,7 @@ class Leaps:
         self.taken += 1
         return length_s
 
-    def _looks_s(self, status: Status, now_s: float, ahead: Ahead, owed: Sized) -> float:
+    def _looks_s(self, status: Status, now_s: float, ahead: Ahead, until_s: float) -> float:
         """How long it is until the last look before the next thing that happens; zero where none may be leapt over."""
         look_s, due_s = ahead.look_s, ahead.due_s
         if self._read_s == now_s:
@@ -112,17 +115,17 @@ class Leaps:
             first_s = _rested_s(due_s)
         else:
             return 0.0
-        if not self._is_steady(status, now_s, ahead, owed):
+        if not self._is_steady(status, now_s, ahead):
             return 0.0
-        looks = math.floor((ahead.happens_s - first_s) / look_s)
+        looks = math.floor((until_s - first_s) / look_s)
         if (
-            ahead.expires_s < ahead.happens_s
+            ahead.expires_s < until_s
         ):  # found by what is asked first after it: a look, or the meters before it
             left = (ahead.expires_s - first_s) / look_s
             looks = min(looks, math.floor(left) if due_s < first_s else math.ceil(left))
         return first_s + looks * look_s if looks >= 0 else 0.0
 
-    def _is_steady(self, status: Status, now_s: float, ahead: Ahead, owed: Sized) -> bool:
+    def _is_steady(self, status: Status, now_s: float, ahead: Ahead) -> bool:
         """Whether what is known is what each of the next looks will be answered."""
         facts, record = self._facts, status.record
         return (
@@ -134,7 +137,6 @@ class Leaps:
             and now_s > max(facts.fault_s, facts.stepped_s, facts.began_s) + CALM_S
             and (facts.met or now_s >= facts.wished_s + ahead.look_s)
             and not self._moment
-            and not len(owed)
             and not facts.forgets
             and (not self._drops_alarms or ahead.due_s % TICK_S == 0)
         )

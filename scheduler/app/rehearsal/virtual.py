@@ -10,12 +10,14 @@ import asyncio
 import math
 import selectors
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from scheduler.model.clock import Kept
 
 Came = TypeVar("Came")
+Args = TypeVarTuple("Args")
 
 GRAIN = 1024
 """Instants of virtual time are whole parts of a second, so many to one: exact in a float for many thousand years."""
@@ -50,6 +52,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds since the loop was made, as far as anybody waited."""
         return self._patient.passed_s
+
+    def call_at(
+        self, when: float, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """At that instant, or up to a grain later."""
+        return super().call_at(grained(when), callback, *args, context=context)
 
 
 def run_virtually(what: Coroutine[Any, Any, Came]) -> Came:

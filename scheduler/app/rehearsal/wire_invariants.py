@@ -93,7 +93,7 @@ class OneAtATime(Invariant):
     def over(self, _exchange: Exchange) -> Iterable[str]:
         """One less."""
         self._out -= 1
-        yield from ()
+        return ()
 
 
 class NoWriteWithoutTime(Invariant):
@@ -214,7 +214,7 @@ class SilenceIsKept(Invariant):
         """A 429."""
         if exchange.status == 429 and exchange.over_s is not None:  # noqa: PLR2004 - 429
             self._told_s = exchange.over_s
-        yield from ()
+        return ()
 
 
 class LoginsHaveAReason(Invariant):
@@ -244,7 +244,7 @@ class LoginsHaveAReason(Invariant):
             or (exchange.status == 403 and (exchange.name != WRITE or self.facts.cannot_tell))  # noqa: PLR2004 - or no right
         ):
             self._refused = True
-        yield from ()
+        return ()
 
 
 class CallsEnd(Invariant):
