@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import io
 import json
+import os
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -614,7 +616,37 @@ async def test_a_state_directory_that_cannot_be_used_is_said(tmp_path: Path) -> 
 
     assert signs(found) == "+++++x-+---"
     assert "--state-dir" in str(found["login"].remedy)
+    assert "sudo" not in str(found["login"].remedy), "root could not make a folder of it either"
     assert it.device.requests["POST /api/login/Basic"] == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EACCES, "run this with sudo if"),
+        (errno.EPERM, "run this with sudo if"),
+        (errno.ENOSPC, "make room on that disk, or"),
+        (errno.EROFS, "make that disk writable, or"),
+        (errno.EIO, "see to that folder, or"),
+    ],
+)
+async def test_p5_each_reason_why_nothing_can_be_kept_has_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    """The word of sudo is for a right that is missing: a full disk is as full for root."""
+
+    def broken(_: Path) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("scheduler.store.lock._opened", broken)
+    # Were it a folder, a disk that is read-only would be locked by it instead.
+    (tmp_path / "state").write_text("a file where a folder belongs")
+    monkeypatch.setattr("scheduler.store.durable.make_directory", lambda _: None)
+    async with bench(tmp_path) as it:
+        found = await it.examine()
+
+    assert found["login"].outcome is Outcome.FAILED
+    assert str(found["login"].remedy).startswith(said)
 
 
 async def test_called_off_in_the_middle_leaves_the_battery_running(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from scheduler.app.findings import (
     failed,
     not_tried,
     passed,
+    to_remember,
 )
 from scheduler.app.installing import install_under_way
 from scheduler.app.once import policy_of
@@ -151,11 +152,7 @@ class _Inside:
                 doubt=doubts.append,
             )
         except StoreError as error:
-            remedy = (
-                "run this with sudo if that is the service's folder, or name another one with --state-dir: "
-                "no login is made that cannot be noted down"
-            )
-            self._report.add("login", failed(str(error), remedy))
+            self._report.add("login", failed(str(error), to_remember(error)))
             self._close("nobody is logged in")
         except GatewayError as error:
             if self._report.outcome("login") is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ from scheduler.model.errors import (
     GatewayError,
     IdentityChanged,
     Refused,
+    StoreError,
     Throttled,
     Unsteady,
     Unwilling,
@@ -163,6 +165,20 @@ class Report:
 def since_ms(began_s: float) -> int:
     """Milliseconds since then, by the clock of `time.perf_counter`."""
     return round((time.perf_counter() - began_s) * 1000)
+
+
+def to_remember(error: StoreError) -> str:
+    """What to do about a memory that takes nothing: root may enter what others may not, but has no other disk."""
+    cause = error.__cause__
+    if isinstance(cause, PermissionError):
+        first = "run this with sudo if that is the service's folder"
+    elif isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}:
+        first = "make room on that disk"
+    elif isinstance(cause, OSError) and cause.errno == errno.EROFS:
+        first = "make that disk writable"
+    else:
+        first = "see to that folder"
+    return f"{first}, or name another one with --state-dir: no login is made that cannot be noted down"
 
 
 def _remedy(error: GatewayError, username: str) -> str:

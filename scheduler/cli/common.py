@@ -77,26 +77,48 @@ def state_dir(given: Path | None) -> Path:
 
     Whoever looked elsewhere would not see that a daemon owns the battery.
     """
+    from scheduler.model.errors import StoreError
+
+    try:
+        return state_dir_if_any(given)
+    except StoreError as error:
+        fail(str(error), Exit.USAGE)
+
+
+def state_dir_if_any(given: Path | None) -> Path:
+    """The same for who can do without one: StoreError, in a sentence, where it may not be entered or there is none."""
+    from scheduler.model.errors import StoreError
+
     if given is not None:
         return given
     # With DynamicUser= it is a link into a folder that only root may enter: where it leads cannot be seen then.
     if os.path.lexists(_STATE_OF_SERVICE):
         if not os.access(_STATE_OF_SERVICE, os.R_OK | os.X_OK):
-            fail(
+            raise StoreError(
                 f"the service's memory, {_STATE_OF_SERVICE}, may not be entered; run this with sudo, or name another "
-                "folder with --state-dir if it is not about that service",
-                Exit.USAGE,
+                "folder with --state-dir if it is not about that service"
             )
         return _STATE_OF_SERVICE
-    return users_state_dir()
+    return _users_state_dir()
 
 
 def users_state_dir() -> Path:
     """The user's own directory for state, service or not."""
+    from scheduler.model.errors import StoreError
+
+    try:
+        return _users_state_dir()
+    except StoreError as error:
+        fail(str(error), Exit.USAGE)
+
+
+def _users_state_dir() -> Path:
+    from scheduler.model.errors import StoreError
+
     try:
         base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    except RuntimeError:  # a user without a home
-        fail("there is no home to keep anything in; name a folder with --state-dir", Exit.USAGE)
+    except RuntimeError as error:  # a user without a home
+        raise StoreError("there is no home to keep anything in; name a folder with --state-dir") from error
     return Path(base) / "tou-scheduler"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -12,12 +12,14 @@ from scheduler.cli.common import (
     ConfigOption,
     Exit,
     JsonOption,
+    StateOption,
     config_path,
     fail,
     load_or_fail,
     print_json,
     say,
 )
+from scheduler.cli.held import held
 from scheduler.cli.plan import YEARS
 from scheduler.model.reading import Grid
 from scheduler.plan import account
@@ -43,14 +45,18 @@ def explain(
     ] = None,
     grid: Annotated[Grid | None, typer.Option(help="Settle each `if` on the grid.")] = None,
     config: ConfigOption = None,
+    state: StateOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Explain the setpoint at an instant: which rule gives it, and why the others do not."""
-    schedule = load_or_fail(config_path(config), warn=False).schedule
+    """Explain the setpoint at an instant: which rule gives it, and why the others do not; and that a hold stands above them."""
+    configuration = load_or_fail(config_path(config), warn=False)
+    schedule = configuration.schedule
     known = Known(charge_percent=charge, grid=grid)
-    explanation = explain_instant(schedule, _instant(at, schedule.zone), known)
+    instant = _instant(at, schedule.zone)
+    explanation = explain_instant(schedule, instant, known)
+    hold = held(state, configuration, instant, instant + timedelta(microseconds=1), json=json)
     if json:
-        print_json(account.document(explanation))
+        print_json(account.document(explanation) | {"hold": hold})
     else:
         print(account.text(explanation))
 

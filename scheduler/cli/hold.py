@@ -89,8 +89,9 @@ def tell(directory: Path, wanted: Hold | None, *, zone: tzinfo | None, json: boo
     )
     verdict = None if found is None else found["verdict"]
     if found is None:
-        message = "no daemon runs with this state directory; it counts from the next start of one"
-        code = Exit.UNVERIFIED if wanted is not None else Exit.FINE
+        next_one = "starts by the rules" if wanted is None else "takes the hold up while it lasts"
+        message = f"no daemon runs with this state directory; the next one {next_one}"
+        code = Exit.FINE if wanted is None else Exit.UNVERIFIED
     elif verdict is None:
         message = f"not proven yet: {found['trouble'] or 'the daemon is at it'}; `tou-scheduler status` tells"
         code = Exit.UNVERIFIED

@@ -9,8 +9,18 @@ from typing import Annotated
 
 import typer
 
-from scheduler.cli.common import ConfigOption, Exit, JsonOption, config_path, fail, load_or_fail, print_json
+from scheduler.cli.common import (
+    ConfigOption,
+    Exit,
+    JsonOption,
+    StateOption,
+    config_path,
+    fail,
+    load_or_fail,
+    print_json,
+)
 from scheduler.cli.extras import allow_rich
+from scheduler.cli.held import held
 from scheduler.plan.agenda import Day, Entry, agenda
 from scheduler.plan.compile import compile_plan
 from scheduler.plan.document import plan_document
@@ -31,21 +41,24 @@ def plan(
         str | None, typer.Option("--from", metavar="DATE", help="The first day; else today, at the site.")
     ] = None,
     days: Annotated[int, typer.Option(min=1, max=3660, help="How many days.")] = 2,
+    state: StateOption = None,
     json: JsonOption = False,
     merge: Annotated[
         bool, typer.Option("--merge", help="Cut only where the setpoint changes; leaves out the prices.")
     ] = False,
 ) -> None:
-    """Show what will happen, and which line of the file says so."""
-    schedule = load_or_fail(config_path(config), warn=False).schedule
+    """Show what will happen, and which line of the file says so; and that a hold stands above it, if one does."""
+    configuration = load_or_fail(config_path(config), warn=False)
+    schedule = configuration.schedule
     clock = WallClock(schedule.zone)
     first = _day(from_) if from_ is not None else _today(clock)
     start, end = clock.instant(first, 0), clock.instant(first + timedelta(days=days), 0)
     if start == end:
         fail(f"{first} does not exist in {schedule.zone.key}: the calendar skips it", Exit.USAGE)
     timeline = compile_plan(schedule, start, end)
+    hold = held(state, configuration, start, end, json=json)
     if json:
-        print_json(plan_document(timeline, schedule.zone, merge=merge))
+        print_json(plan_document(timeline, schedule.zone, merge=merge) | {"hold": hold})
     else:
         _show(agenda(timeline, schedule.zone, merge=merge), _MERGED_COLUMNS if merge else _COLUMNS)
 

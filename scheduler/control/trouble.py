@@ -14,10 +14,11 @@ Kind = type[FoundStopped | GatewayLost | PersonNeeded]
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """``kind`` is the event that tells of it."""
+    """``kind`` is the event that tells of it. ``remedy`` is what a person is asked to do, empty if nothing is."""
 
     kind: Kind
     sentence: str
+    remedy: str = ""
 
     def event(self, at: datetime) -> FoundStopped | GatewayLost | PersonNeeded:
         """The event to tell."""
@@ -30,8 +31,8 @@ def trouble_of(error: GatewayError) -> Trouble:
         case Standstill():
             return Trouble(FoundStopped, str(error))
         case Refused():
-            return Trouble(PersonNeeded, str(error))
+            return Trouble(PersonNeeded, str(error), error.remedy)
         case Unwilling() if error.times >= INSIST_AFTER:
-            return Trouble(PersonNeeded, str(error))
+            return Trouble(PersonNeeded, str(error), str(error))
         case _:
             return Trouble(GatewayLost, str(error))

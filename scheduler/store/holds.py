@@ -48,12 +48,18 @@ class HoldFile:
         self._last = hold
 
 
-def seen(path: Path) -> Hold | None:
-    """The hold in this file for whoever only looks: nothing is put aside, and what cannot be read holds nothing."""
+def seen(path: Path, unread: Callable[[StoreError], None] = lambda _: None) -> Hold | None:
+    """The hold in this file for whoever only looks: nothing is put aside, and what is none holds nothing.
+
+    So does what cannot be read, which ``unread`` is told.
+    """
     try:
         content = durable.read(path, follow=False)
         return None if content is None else _hold(content)
-    except (StoreError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
+        return None
+    except StoreError as error:
+        unread(error)
         return None
 
 
