@@ -148,7 +148,7 @@ def test_the_verbs_they_call_exist(path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
     assert verbs == {
-        "ci.yaml": {"check", "test", "tools", "wheels", "test-slow", "package", "sbom"},
+        "ci.yaml": {"check", "test", "tools", "wheels", "test-slow", "mutants", "package", "sbom"},
         "image.yaml": set(),
         "release.yaml": {"package", "sbom"},
     }.get(path.name)
@@ -166,6 +166,18 @@ def test_changes_are_tested_on_what_is_promised() -> None:
         ("3.13", "ubuntu-24.04-arm"),
     }
     assert "systemd-analyze security --offline=true --threshold=15 deploy/systemd/" in commands(FILES[0])
+
+
+def test_m3_every_week_the_tests_are_tested_and_the_long_proofs_run() -> None:
+    """On one day of each week, whether anything changed or not: the planted bugs, and all that is too slow for every look."""
+    (scheduled,) = workflow(FILES[0])["on"]["schedule"]
+    assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", scheduled["cron"])
+    found = jobs(FILES[0])
+
+    assert found["mutants"]["if"] == "${{ github.event_name == 'schedule' }}"
+    assert [step["run"] for step in found["mutants"]["steps"] if "run" in step] == ["make mutants"]
+    assert "if" not in found["proofs"]
+    assert any("make test-slow" in step.get("run", "") for step in found["proofs"]["steps"])
 
 
 def test_a_skipped_proof_fails_the_job(tmp_path: Path) -> None:
