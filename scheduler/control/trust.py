@@ -3,6 +3,10 @@
 Believed is a clock that the system keeps synchronised, then one that was (holdover) until somebody sets it, else one that
 the file says to trust after a while, else one that agrees with the gateway's own, whatever the system says of it. What is
 not done by a clock that is not believed is `attendant`'s business.
+
+Holdover is not kept over a restart: nobody watched meanwhile whether the clock was set. systemd's marker lasts until the
+machine's restart, the kernel's word as long as its error is small, and where neither speaks the first look asks the
+gateway's own clock, so that a restart waits less than a minute; longer only where the two clocks do not agree, and nobody knows.
 """
 
 from __future__ import annotations
