@@ -89,7 +89,8 @@ class Loop:
         self._device = device
         self._asked = Asked(hold, disown, tell)
         self._incoming: tuple[Policy, Gateway | None] | None = None
-        self._wake = asyncio.Event()
+        self._woken = False
+        self._resting: asyncio.Task[None] | None = None
 
     @property
     def due_s(self) -> float:
@@ -103,7 +104,9 @@ class Loop:
 
     def wake(self) -> None:
         """Look at the plan now."""
-        self._wake.set()
+        self._woken = True
+        if self._resting is not None:
+            self._resting.cancel()
 
     def adopt(self, policy: Policy, gateway: Gateway | None = None, device: str = "") -> None:
         """Take up another configuration at the next cycle, and another gateway if one is given.
@@ -155,7 +158,7 @@ class Loop:
 
     async def _forever(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            self._wake.clear()
+            self._woken = False
             began_s = self._clock.monotonic()
             await self.cycle()
             await self._rest()
@@ -185,11 +188,12 @@ class Loop:
 
     async def _rest(self) -> None:
         """Until the next tick, or until something wants attention or wakes us."""
+        if self._woken:
+            return
         rest_s = max(REST_S, min(TICK_S, self._attendant.due_s - self._clock.monotonic()))
-        waking = asyncio.create_task(self._wake.wait(), name="wake")
-        resting = asyncio.create_task(self._trust.rest(rest_s), name="rest")
+        self._resting = asyncio.create_task(self._trust.rest(rest_s), name="rest")
         try:
-            await asyncio.wait({waking, resting}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({self._resting})
         finally:
-            for task in (waking, resting):
-                task.cancel()
+            self._resting.cancel()
+            self._resting = None

@@ -187,7 +187,7 @@ class Access:
             raise SessionExpired("the gateway no longer knows our session (403)") from None
         if session is not None:
             session.proven = True
-        del self._denied[call.step]
+        self._denied.pop(call.step, None)
         return answer
 
     async def look(self, call: Call) -> bytes:

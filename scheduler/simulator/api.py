@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any
 
 from starlette.applications import Starlette
@@ -103,12 +102,16 @@ def answering(device: SimulatedGateway) -> Answering:
 
 def _followed(device: SimulatedGateway) -> Callable[[], dict[str, Endpoint]]:
     """The endpoints of the moment: new firmware may have others, and another gateway has meters of its own."""
+    known: tuple[Personality, str] | None = None
+    endpoints: dict[str, Endpoint] = {}
 
-    @cache
-    def built(_habits: Personality, _serial: str) -> dict[str, Endpoint]:
-        return endpoints_of(device)
+    def followed() -> dict[str, Endpoint]:
+        nonlocal known, endpoints
+        if known is None or known[0] is not device.personality or known[1] != device.serial:
+            known, endpoints = (device.personality, device.serial), endpoints_of(device)
+        return endpoints
 
-    return lambda: built(device.personality, device.serial)
+    return followed
 
 
 def _find(device: SimulatedGateway, endpoints: Iterable[str], name: str) -> None:

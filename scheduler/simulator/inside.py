@@ -59,7 +59,12 @@ class Answerer:
         if self._device.mischief.troubles:
             return await self._ask_in_trouble(method, path, query, headers, body)
         response = self._answer(
-            Call(name=f"{method} {path}", query=_fields(query), body=body, tokens=_tokens(headers))
+            Call(
+                name=f"{method} {path}",
+                query=_fields(query) if query else {},
+                body=body,
+                tokens=_tokens(headers),
+            )
         )
         return response.status_code, response.raw_headers, bytes(response.body)
 

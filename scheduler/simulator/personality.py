@@ -7,6 +7,7 @@ answer looks like goes by the version alone: bodies ask `since`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 from scheduler.simulator.errors import SimulatorError
@@ -50,8 +51,13 @@ class Personality:
 
     def since(self, major: int, minor: int = 0) -> bool:
         """Whether this line is that version or a later one."""
-        said, _, rest = self.firmware.partition(".")
-        return (int(said), int(rest.partition(".")[0])) >= (major, minor)
+        return _version(self.firmware) >= (major, minor)
+
+
+@cache
+def _version(firmware: str) -> tuple[int, int]:
+    major, minor = firmware.split(".")[:2]
+    return int(major), int(minor)
 
 
 _OPEN = frozenset(

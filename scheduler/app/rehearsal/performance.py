@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -156,5 +157,5 @@ def rehearse_all(order: Order, runs: Sequence[int], jobs: int) -> Iterator[Perfo
     if jobs == 1 or len(runs) == 1:
         yield from map(partial(rehearse, order), runs)
         return
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=gc.freeze) as pool:  # what is loaded lives for ever
         yield from pool.map(partial(rehearse, order), runs, chunksize=1)

@@ -87,8 +87,7 @@ class OneAtATime(Invariant):
     def sent(self, exchange: Exchange) -> Iterable[str]:
         """One more."""
         self._out += 1
-        if self._out > 1:
-            yield f"{exchange.name} beside another one"
+        return (f"{exchange.name} beside another one",) if self._out > 1 else ()
 
     def over(self, _exchange: Exchange) -> Iterable[str]:
         """One less."""
@@ -206,9 +205,11 @@ class SilenceIsKept(Invariant):
     def sent(self, exchange: Exchange) -> Iterable[str]:
         """What is asked too early."""
         since_s = max(self._told_s, self.facts.stepped_s, self.facts.forgot_s)
-        repairs = exchange.name in {SITEMASTER, RUN} and MAY_HAVE_STOPPED in self.facts.owed
-        if since_s == self._told_s and exchange.at_s < self._told_s + 300.0 and not repairs:
-            yield f"{exchange.name} {exchange.at_s - self._told_s:.1f} s after it"
+        if since_s != self._told_s or exchange.at_s >= self._told_s + 300.0:
+            return ()
+        if exchange.name in {SITEMASTER, RUN} and MAY_HAVE_STOPPED in self.facts.owed:
+            return ()
+        return (f"{exchange.name} {exchange.at_s - self._told_s:.1f} s after it",)
 
     def over(self, exchange: Exchange) -> Iterable[str]:
         """A 429."""
@@ -232,7 +233,8 @@ class LoginsHaveAReason(Invariant):
     def sent(self, exchange: Exchange) -> Iterable[str]:
         """A login with a session at hand."""
         if exchange.name == LOGIN and self._has == exchange.process and not self._refused:
-            yield "a login, and the session was not refused"
+            return ("a login, and the session was not refused",)
+        return ()
 
     def over(self, exchange: Exchange) -> Iterable[str]:
         """Whether there is a session, and whether it was refused."""
@@ -269,14 +271,12 @@ class CallsEnd(Invariant):
         self._sent.append(exchange.at_s)
         while self._sent[0] <= exchange.at_s - 3600.0:
             self._sent.popleft()
-        if len(self._sent) > self.REQUESTS:
-            yield f"{len(self._sent)} requests in an hour"
+        return (f"{len(self._sent)} requests in an hour",) if len(self._sent) > self.REQUESTS else ()
 
     def over(self, exchange: Exchange) -> Iterable[str]:
         """How long it took."""
         took_s = (exchange.over_s or exchange.at_s) - exchange.at_s
-        if took_s > self.CALL_S:
-            yield f"{exchange.name} took {took_s:.1f} s"
+        return (f"{exchange.name} took {took_s:.1f} s",) if took_s > self.CALL_S else ()
 
     def told(self, event: Event) -> Iterable[str]:
         """How long a switch took."""

@@ -32,7 +32,7 @@ from scheduler.simulator.device import SimulatedGateway
 from scheduler.simulator.inside import Answerer
 from scheduler.simulator.usecases import UseCases
 
-COARSE = timedelta(minutes=30)
+COARSE = timedelta(hours=1)
 """The step of the house: its flows only matter to a look at the meters."""
 
 DEAD_S = (2.0, 2.0, 5.0, 15.0, 60.0, 300.0, 600.0)
