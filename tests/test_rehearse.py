@@ -28,10 +28,10 @@ from scheduler.app.rehearsal.facts import (
     Wish,
 )
 from scheduler.app.rehearsal.jury import Jury
+from scheduler.app.rehearsal.kinds import KINDS
 from scheduler.app.rehearsal.performance import Order, Performance, rehearse
 from scheduler.app.rehearsal.process import Disk, DiskLedger, DiskMarks, DiskNote, Killed, Steps
 from scheduler.app.rehearsal.record import Record
-from scheduler.app.rehearsal.swarm import KINDS
 from scheduler.app.rehearsal.virtual import RehearsalClock, Stuck, run_virtually
 from scheduler.model.errors import StoreError
 from scheduler.model.events import Drifted, PersonNeeded, Switched

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from bench import readme_schedule
 
+from scheduler.app.rehearsal.kinds import KINDS
 from scheduler.app.rehearsal.performance import Order, rehearse, rehearse_all
 from scheduler.app.rehearsal.summary import Summary
-from scheduler.app.rehearsal.swarm import KINDS
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from scheduler.app.rehearsal.swarm import KINDS, some_kinds
+from scheduler.app.rehearsal.kinds import KINDS
+from scheduler.app.rehearsal.swarm import some_kinds
 
 
 def test_m5_each_seed_takes_a_choice_of_the_faults() -> None:

@@ -74,7 +74,7 @@ def rehearse(
 
 def _kinds(faults: str) -> tuple[str, ...] | None:
     """The kinds of faults that were asked for; None for a swarm."""
-    from scheduler.app.rehearsal.swarm import KINDS
+    from scheduler.app.rehearsal.kinds import KINDS
 
     if faults == "swarm":
         return None

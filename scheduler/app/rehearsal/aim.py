@@ -6,11 +6,23 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from scheduler.app.rehearsal.facts import Wish
 from scheduler.app.rehearsal.hours import Hours
-from scheduler.app.rehearsal.plans import Plans
+from scheduler.app.rehearsal.plans import Plans, wish_of
+from scheduler.app.rehearsal.process import Disk
 from scheduler.app.rehearsal.record import REFILLED_S, WINDOWS_S, Record
 from scheduler.app.rehearsal.virtual import RehearsalClock
+from scheduler.model.hold import Hold
 from scheduler.simulator.device import SimulatedGateway
+
+HOLD = "hold"
+"""The name of the file in which a person's hold lies on the disk."""
+
+PUT_BACK = timedelta(hours=3)
+"""A hold goes on to count where the clock is put back by no more; it is promised so, and said here once more to be judged by."""
+
+UNDER_WAY_S = 260.0
+"""So long after its end a hold's setpoint may still be written: the longest switch may be under way."""
 
 
 class Aim:
@@ -24,6 +36,7 @@ class Aim:
         plans: Plans,
         device: SimulatedGateway,
         record: Record,
+        disk: Disk,
         *,
         clock: RehearsalClock,
         hours: Hours,
@@ -33,29 +46,58 @@ class Aim:
         self._plans = plans
         self._device = device
         self._record = record
+        self._disk = disk
         self._clock = clock
         self._hours = hours
         self._can_switch = can_switch
         self._rings = rings
+        self._held = record.facts.held
+        self._next_s = 0.0
 
     def take(self) -> None:
         """Note what should be true from now on, and be there when that changes."""
-        wish = self._plans.wish(self._clock.now()) if self._can_switch else None
+        wish = self._wish() if self._can_switch else None
         record = self._record
         record.counts["boundaries"] += wish != record.facts.wish
         record.course.wish(wish, self._clock.monotonic())
-        next_s = self._boundary_s
-        if next_s < self._hours.ends_s:
-            self._hours.at(next_s, self._take_again, rings=self._rings)
+        self._next_s = self._edge_s()
+        if self._next_s < self._hours.ends_s:
+            # No alarm is sure to ring at what a hold changes: where a boundary asks for nothing new under it, none is set.
+            rings = self._rings and self._hold_to_come() is None
+            self._hours.at(self._next_s, self._take_again, rings=rings)
 
     def _take_again(self) -> None:
         self._record.look_at_battery()
-        if self._boundary_s > self._clock.monotonic():  # a clock that was stepped meanwhile has its own
+        if self._next_s <= self._clock.monotonic():  # else what was to come is another thing by now
             self.take()
 
-    @property
-    def _boundary_s(self) -> float:
-        return self._hours.true_s(self._plans.segment(self._clock.now()).end)
+    def _hold_to_come(self) -> Hold | None:
+        """The hold on the disk, if it is not over by this machine's clock."""
+        hold: Hold | None = self._disk.files.get(HOLD)
+        return None if hold is None or hold.until <= self._clock.now() else hold
+
+    def _wish(self) -> Wish | None:
+        """What the plan asks for, and above it what a hold does, field by field."""
+        wall = self._clock.now()
+        planned, hold = self._plans.wish(wall), self._hold_to_come()
+        for wish in self._held:
+            self._held[wish] = min(self._held[wish], self._clock.monotonic() + UNDER_WAY_S)
+        if hold is None or hold.since > wall + PUT_BACK:
+            return planned
+        held = wish_of(hold.setpoint)
+        self._held[held] = math.inf
+        if planned is None:
+            return None if None in {held.mode, held.raw_percent} else held
+        mode, raw_percent = held.mode or planned.mode, held.raw_percent
+        return Wish(mode, planned.raw_percent if raw_percent is None else raw_percent)
+
+    def _edge_s(self) -> float:
+        """When a boundary is next, or a hold begins or ceases to count."""
+        wall, hold = self._clock.now(), self._hold_to_come()
+        edges = [self._plans.segment(wall).end]
+        if hold is not None:
+            edges += [edge for edge in (hold.since - PUT_BACK, hold.until) if edge > wall]
+        return self._hours.true_s(min(edges))
 
     def next_happening_s(self) -> float:
         """When the next thing happens that no alarm wakes anybody at."""

@@ -57,8 +57,8 @@ class Exchange:
 class Facts:
     """The truth at ``now_s``, in seconds since the rehearsal began.
 
-    ``wish`` is what should be true now, None where nobody can say; ``wishes`` are all that the plans can ask for. ``owed`` are
-    the marks of the process of the moment. ``excused_s`` is until when what went wrong before excuses a wrong setpoint, and
+    ``wish`` is what should be true now, None where nobody can say; ``wishes`` are all that the plans can ask for, and ``held``
+    what a person's holds ask for, each with until when in seconds it may be written. ``owed`` are the marks of the process of the moment. ``excused_s`` is until when what went wrong before excuses a wrong setpoint, and
     ``faults`` how many things go wrong right now. Of what happened last, the fields in ``_s`` say when.
     """
 
@@ -67,6 +67,7 @@ class Facts:
     wish: Wish | None = None
     wished_s: float = 0.0
     wishes: set[Wish] = field(default_factory=set)
+    held: dict[Wish, float] = field(default_factory=dict)
     mode: str = ""
     raw_percent: float = 0.0
     running: bool = True
@@ -77,6 +78,7 @@ class Facts:
     fault_s: float = EARLY_S
     process: int = 0
     began_s: float = 0.0
+    died_s: float = EARLY_S
     leapt_s: float = 0.0
     stepped_s: float = EARLY_S
     forgot_s: float = EARLY_S
@@ -94,6 +96,12 @@ class Facts:
     def met(self) -> bool:
         """Whether the battery does what it should."""
         return self.wish is None or (self.running and self.wish.is_met(self.mode, self.raw_percent))
+
+    @property
+    def known(self) -> list[Wish]:
+        """All that a write may ask for now: what the plans do, what a hold does or just did, and what was read."""
+        held = [wish for wish, until_s in self.held.items() if self.now_s <= until_s]
+        return [*self.wishes, *held, *([self.read] if self.read else [])]
 
     def at(self, seconds: float) -> datetime:
         """The true time of an instant of the rehearsal."""

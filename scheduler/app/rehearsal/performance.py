@@ -13,9 +13,10 @@ from random import Random
 
 from scheduler.app.rehearsal.course import Lateness
 from scheduler.app.rehearsal.invariant import Broken
+from scheduler.app.rehearsal.kinds import HIDDEN_FROM_LATE_COMMITS
 from scheduler.app.rehearsal.plans import Library, Plans, edited
 from scheduler.app.rehearsal.setting import Setting
-from scheduler.app.rehearsal.swarm import HIDDEN_FROM_LATE_COMMITS, Fault, script, some_kinds, stage
+from scheduler.app.rehearsal.swarm import Fault, script, some_kinds, stage
 from scheduler.app.rehearsal.virtual import run_virtually
 from scheduler.app.rehearsal.world import World
 from scheduler.config.configuration import Configuration

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from scheduler.app.rehearsal.facts import Exchange
 from scheduler.model.errors import StoreError
 
 
@@ -29,6 +30,7 @@ class Steps:
         self.dead = False
         self._died = died
         self._left: int | None = None
+        self._upon: tuple[Callable[[Exchange], bool], Callable[[], None]] | None = None
 
     def begin(self) -> None:
         """Let a new process take steps."""
@@ -37,6 +39,20 @@ class Steps:
     def kill_after(self, steps: int) -> None:
         """Let the process of the moment die once it has taken so many steps more."""
         self._left = steps
+
+    def upon(self, such: Callable[[Exchange], bool], act: Callable[[], None]) -> None:
+        """Act at the next answer that is such a one, before the process hears of it, whichever process that is then."""
+        self._upon = such, act
+
+    def wait_no_more(self) -> None:
+        """Forget what was to be done upon an answer that has not come."""
+        self._upon = None
+
+    def answered(self, exchange: Exchange) -> None:
+        """An answer is on its way to the process."""
+        if self._upon is not None and self._upon[0](exchange):
+            act, self._upon = self._upon[1], None
+            act()
 
     def take(self, step: str) -> None:
         """One step; Killed where it is the last."""

@@ -9,8 +9,8 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
 
+from scheduler.app.rehearsal.kinds import KINDS
 from scheduler.app.rehearsal.performance import BEGINS, Performance
-from scheduler.app.rehearsal.swarm import KINDS
 
 YEAR_S = 365 * 86400.0
 FAULT = "fault "

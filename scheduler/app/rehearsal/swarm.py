@@ -1,4 +1,4 @@
-"""What goes wrong in a rehearsal: kinds of faults, and the script that places them near boundaries.
+"""What goes wrong in a rehearsal, and when: the script that places faults near boundaries, and in the wake of one another.
 
 Each rehearsal has a random subset of the kinds, so that every one also meets its few companions undisturbed. Spread evenly over
 a year faults find nothing: a boundary is a few minutes of a day. So they are placed around boundaries and moments.
@@ -6,16 +6,14 @@ a year faults find nothing: a boundary is a few minutes of a day. So they are pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
-from scheduler.app.rehearsal.course import HEALED_S, THROTTLED_S
-from scheduler.app.rehearsal.facts import COMMIT, LOGIN, READ, RUN, SITEMASTER
+from scheduler.app.rehearsal.kinds import KINDS, OFTEN, Kind
 from scheduler.app.rehearsal.virtual import GRAIN
 from scheduler.app.rehearsal.world import World
-from scheduler.simulator.mischief import Reach
 
 AROUND_S = 120.0
 """Faults begin within so many seconds of a boundary."""
@@ -23,10 +21,13 @@ AROUND_S = 120.0
 CLOSE_S = 12.0
 """Half of them this near to it, where a switch is under way."""
 
-KEPT = 0.5
-"""How often the system stands by a clock that was set wrong."""
+MEET = 2 / 3
+"""How often the second of two faults begins in the wake of the first, so that it meets what is done about that."""
 
-PATHS = tuple(call.partition(" ")[2] for call in (READ, LOGIN, COMMIT, SITEMASTER, RUN))
+SOON_S = 30.0
+"""It begins so soon after the beginning of the first at the latest, or at any time of it, or so soon as below after its end."""
+
+STILL_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,197 +38,6 @@ class Fault:
     at_s: float
     lasts_s: float
     seed: int
-
-
-Begin = Callable[[World, timedelta, Random], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """One kind of fault. ``lasts_s`` are the shortest and the longest; ``heals_s`` is how soon after its end all must be well.
-
-    ``end`` undoes what does not end by itself. Where ``heals_s`` is more than L2's 120 s, the comment beside it says why.
-    """
-
-    begin: Begin
-    lasts_s: tuple[float, float] = (60.0, 900.0)
-    heals_s: float = HEALED_S
-    end: Callable[[World], None] = lambda _: None
-
-
-def _path(random: Random) -> str | None:
-    """One call, or all of them."""
-    return random.choice((None, *PATHS))
-
-
-def _few(lasting: timedelta, random: Random) -> Reach:
-    """A few requests, of whatever call, or of one."""
-    return Reach(path=_path(random), requests=random.randint(1, 4), lasting=lasting)
-
-
-def _all(lasting: timedelta, random: Random) -> Reach:
-    return Reach(path=_path(random), lasting=lasting)
-
-
-def _kill(world: World, _lasting: timedelta, random: Random) -> None:
-    world.steps.kill_after(random.randint(1, 30))
-
-
-def _step_a_little(world: World, _lasting: timedelta, random: Random) -> None:
-    world.step_clock(timedelta(seconds=random.choice((-90, -20, -3, 3, 20, 90))), kept=random.random() < KEPT)
-
-
-def _step_far(world: World, _lasting: timedelta, random: Random) -> None:
-    world.step_clock(timedelta(hours=random.choice((-24, -5, -1, 1, 5, 24))), kept=random.random() < KEPT)
-
-
-def _step_back(world: World) -> None:
-    world.step_clock(timedelta(), kept=True)
-
-
-def _boot_without_time(world: World, _lasting: timedelta, _random: Random) -> None:
-    world.keep_clock(kept=False)
-    world.kill()
-    world.facts.trusted = False
-
-
-def _stop(world: World, _lasting: timedelta, _random: Random) -> None:
-    world.usecases.somebody_stops_it()
-
-
-def _start(world: World) -> None:
-    world.device.mischief.runs_to_forget = 0
-    world.device.run()
-
-
-def _take_writes(world: World) -> None:
-    world.device.mischief.writes_to_ignore = 0
-
-
-def _remember_to_start(world: World) -> None:
-    world.device.mischief.runs_to_forget = 0
-
-
-def _upgrade(world: World, lasting: timedelta, _random: Random) -> None:
-    world.device.mischief.install_lasts = lasting
-    world.usecases.upgrades_itself()
-
-
-def _reboot(world: World, _lasting: timedelta, _random: Random) -> None:
-    world.usecases.reboots()
-
-
-def _behave(world: World) -> None:
-    """Forget the troubles that are over."""
-    now = world.clock.true()
-    troubles = world.device.mischief.troubles
-    troubles[:] = [t for t in troubles if t.left != 0 and (t.until is None or now < t.until)]
-
-
-SECONDS = (2.0, 20.0)
-MINUTES = (30.0, 600.0)
-
-KINDS: dict[str, Kind] = {
-    "killed": Kind(begin=_kill, lasts_s=(1.0, 1.0)),
-    "killed at rest": Kind(begin=lambda w, _l, _r: w.kill(), lasts_s=(1.0, 1.0)),
-    "restarted": Kind(begin=lambda w, _l, _r: w.restart(), lasts_s=(15.0, 15.0)),
-    "offline": Kind(begin=lambda w, lasts, _r: w.usecases.goes_offline(lasts)),
-    "reboots": Kind(begin=_reboot, lasts_s=(120.0, 120.0)),
-    # One that starts up may refuse calls as if it never had them, and then its patience is the loop's 60 s and more.
-    "upgrades itself": Kind(begin=_upgrade, lasts_s=(120.0, 900.0), heals_s=240.0),
-    "answers late": Kind(begin=lambda w, lasts, r: w.usecases.answers_late(_few(lasts, r)), end=_behave),
-    "obeys and answers late": Kind(
-        begin=lambda w, lasts, r: w.usecases.applies_but_answers_late(_few(lasts, r)), end=_behave
-    ),
-    "slow bytes": Kind(
-        begin=lambda w, lasts, r: w.usecases.answers_slowly(_few(lasts, r), seconds=0.05), end=_behave
-    ),
-    "resets": Kind(begin=lambda w, lasts, r: w.usecases.resets(_few(lasts, r)), end=_behave),
-    "obeys and resets": Kind(
-        begin=lambda w, lasts, r: w.usecases.applies_but_resets(_few(lasts, r)), end=_behave
-    ),
-    "truncates": Kind(begin=lambda w, lasts, r: w.usecases.truncates(_few(lasts, r)), end=_behave),
-    "nonsense": Kind(begin=lambda w, lasts, r: w.usecases.answers_nonsense(_few(lasts, r)), end=_behave),
-    "nan": Kind(begin=lambda w, lasts, r: w.usecases.answers_nan(_few(lasts, r)), end=_behave),
-    "html": Kind(begin=lambda w, lasts, r: w.usecases.answers_html(_few(lasts, r)), end=_behave),
-    "500": Kind(
-        begin=lambda w, lasts, r: w.usecases.answers_500(_all(lasts, r)), lasts_s=MINUTES, end=_behave
-    ),
-    "502": Kind(
-        begin=lambda w, lasts, r: w.usecases.answers_502(_all(lasts, r)), lasts_s=MINUTES, end=_behave
-    ),
-    "503": Kind(
-        begin=lambda w, lasts, r: w.usecases.answers_503(_all(lasts, r)), lasts_s=MINUTES, end=_behave
-    ),
-    "busy": Kind(begin=lambda w, lasts, _r: w.usecases.is_busy(lasts), lasts_s=MINUTES),
-    "401": Kind(
-        begin=lambda w, lasts, r: w.usecases.answers_401(_all(lasts, r)), lasts_s=MINUTES, end=_behave
-    ),
-    # What a role may not do is asked for again within the hour, or at the next boundary, so as not to lock us out.
-    "403": Kind(
-        begin=lambda w, lasts, _r: w.usecases.answers_403(Reach(lasting=lasts)),
-        lasts_s=MINUTES,
-        heals_s=3720.0,
-        end=_behave,
-    ),
-    "429": Kind(
-        begin=lambda w, lasts, _r: w.usecases.answers_429(Reach(lasting=lasts)),
-        heals_s=THROTTLED_S,
-        end=_behave,
-    ),
-    "429 with retry-after": Kind(
-        begin=lambda w, lasts, r: w.usecases.answers_429(
-            Reach(path=r.choice(PATHS), lasting=lasts), retry_after=True
-        ),
-        heals_s=THROTTLED_S,
-        end=_behave,
-    ),
-    "token expires": Kind(begin=lambda w, _l, _r: w.usecases.token_expires(), lasts_s=(1.0, 1.0)),
-    "token is forgotten": Kind(begin=lambda w, _l, _r: w.usecases.token_is_forgotten(), lasts_s=(1.0, 1.0)),
-    # A gateway that takes a write and does not keep it is asked four times in 75 s, and then again at each look (300 s).
-    "ignores writes": Kind(
-        begin=lambda w, lasts, _r: w.usecases.ignores_writes(lasts), lasts_s=(10.0, 400.0), heals_s=480.0
-    ),
-    "ignores the next write": Kind(
-        begin=lambda w, _l, r: w.usecases.ignores_the_next_writes(r.randint(1, 3)),
-        lasts_s=(300.0, 300.0),
-        heals_s=480.0,
-        end=_take_writes,
-    ),
-    "somebody uses the app": Kind(begin=lambda w, _l, _r: w.use_app(), lasts_s=(1.0, 1.0)),
-    "somebody stops it": Kind(begin=_stop, lasts_s=(60.0, 900.0), end=_start),
-    "forgets to start": Kind(
-        begin=lambda w, _l, _r: w.usecases.forgets_to_start(), lasts_s=(300.0, 300.0), end=_remember_to_start
-    ),
-    "refuses the wizard": Kind(
-        begin=lambda w, lasts, _r: w.usecases.refuses_the_wizard(lasts), heals_s=480.0
-    ),
-    "the grid fails": Kind(begin=lambda w, lasts, _r: w.usecases.grid_fails(lasts)),
-    "has an update": Kind(begin=lambda w, _l, _r: w.usecases.has_an_update(), lasts_s=(1.0, 1.0)),
-    "clock steps": Kind(begin=_step_a_little, lasts_s=(60.0, 7200.0), end=_step_back),
-    # A clock that is hours wrong switches by what it shows; what that leaves behind is over with the next look.
-    "clock jumps": Kind(begin=_step_far, lasts_s=(60.0, 7200.0), end=_step_back, heals_s=480.0),
-    "boots without time": Kind(begin=_boot_without_time, end=lambda w: w.keep_clock(kept=True)),
-    "disk takes nothing": Kind(
-        begin=lambda w, _l, _r: w.break_disk(broken=True), end=lambda w: w.break_disk(broken=False)
-    ),
-    "plan is edited": Kind(begin=lambda w, _l, _r: w.edit_plan(), lasts_s=(1.0, 1.0)),
-}
-"""By name, as `--faults` takes them."""
-
-OFTEN = {
-    "somebody uses the app": 0.25,
-    "upgrades itself": 0.1,
-    "403": 0.3,
-    "clock jumps": 0.4,
-    "has an update": 0.2,
-}
-"""How much rarer than the others some are: what is excused for hours hides what else goes wrong."""
-
-
-HIDDEN_FROM_LATE_COMMITS = frozenset({"ignores writes", "ignores the next write"})
-"""Firmware that puts in force what the commit before it should have, and forgets a write as well, shows what it does not go
-by; only the meters tell, and they are believed for an alarm and not for another write."""
 
 
 def some_kinds(random: Random) -> tuple[str, ...]:
@@ -246,13 +56,24 @@ def script(
     for boundary_s in boundaries_s:
         if not kinds or random.random() >= chance:
             continue
+        first: Fault | None = None
         for name in random.choices(kinds, weights, k=random.choice((1, 1, 2))):
-            around_s = CLOSE_S if random.random() < 0.5 else AROUND_S  # noqa: PLR2004 - every second one
             lasts_s = random.uniform(*KINDS[name].lasts_s)
-            at_s = boundary_s + random.uniform(-around_s, around_s)
+            if first is not None and random.random() < MEET:
+                at_s = _in_wake(first, random)
+            else:
+                around_s = CLOSE_S if random.random() < 0.5 else AROUND_S  # noqa: PLR2004 - every second one
+                at_s = boundary_s + random.uniform(-around_s, around_s)
+            first = Fault(name, at_s, lasts_s, random.getrandbits(32))
             if at_s > 0:
-                faults.append(Fault(name, at_s, lasts_s, random.getrandbits(32)))
+                faults.append(first)
     return tuple(faults)
+
+
+def _in_wake(first: Fault, random: Random) -> float:
+    """When a second fault begins that meets the first: soon after that began, while it lasts, or soon after it is over."""
+    after_s, within_s = random.choice(((0.0, SOON_S), (0.0, first.lasts_s), (first.lasts_s, STILL_S)))
+    return first.at_s + after_s + random.uniform(0.0, within_s)
 
 
 def stage(world: World, faults: Sequence[Fault]) -> None:
@@ -266,7 +87,8 @@ def _begin(world: World, fault: Fault) -> None:
     world.counts[f"fault {fault.kind}"] += 1
     world.log(f"begins: {fault.kind}")
     world.record.look_at_battery()
-    world.course.fault(world.now_s)
+    if not kind.harmless:
+        world.course.fault(world.now_s)
     random = Random(fault.seed)  # noqa: S311 - chance is wanted, not secrecy
     kind.begin(world, timedelta(seconds=fault.lasts_s), random)
     # Not a grain earlier than the gateway's own reckoning: what is over then is forgotten.
@@ -277,4 +99,5 @@ def _end(world: World, fault: Fault, kind: Kind) -> None:
     world.log(f"ends: {fault.kind}")
     kind.end(world)
     world.record.look_at_battery()
-    world.course.healed(world.now_s, kind.heals_s)
+    if not kind.harmless:
+        world.course.healed(world.now_s, kind.heals_s)

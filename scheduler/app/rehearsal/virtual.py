@@ -111,4 +111,4 @@ class RehearsalClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait, while others go on."""
-        await asyncio.sleep(self.leap(grained(seconds)))
+        await asyncio.sleep(grained(self.leap(grained(seconds))))

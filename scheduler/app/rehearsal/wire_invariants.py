@@ -33,7 +33,7 @@ class WritesAreOfThePlan(Invariant):
 
     identifier = "I1"
     about = frozenset({WRITE})
-    sentence = "a write asks for a mode that may be asked for and a reserve of 0 to 100 % raw that the plan or the gateway has"
+    sentence = "a write asks for a mode that may be asked for and a reserve of 0 to 100 % raw that the plan, a hold or the gateway has"
 
     def sent(self, exchange: Exchange) -> Iterable[str]:
         """Each field of a write."""
@@ -42,13 +42,12 @@ class WritesAreOfThePlan(Invariant):
         fields = json.loads(exchange.body)
         modes = {fields[key] for key in ("real_mode", "mode") if key in fields}
         raw = fields.get("backup_reserve_percent")
-        read = self.facts.read
-        known = {wish.mode for wish in self.facts.wishes} | ({read.mode} if read else set())
-        if not modes <= (MODES & known) or len(modes) > 1:
+        known = self.facts.known
+        if not modes <= (MODES & {wish.mode for wish in known}) or len(modes) > 1:
             yield f"mode {modes}"
         if raw is None:
             return
-        reserves = [wish.raw_percent for wish in self.facts.wishes] + ([read.raw_percent] if read else [])
+        reserves = [wish.raw_percent for wish in known]
         if not (isinstance(raw, int | float) and math.isfinite(raw) and 0 <= raw <= 100):  # noqa: PLR2004 - percent
             yield f"reserve {raw}"
         elif not any(reserve is not None and abs(reserve - raw) < 1e-6 for reserve in reserves):  # noqa: PLR2004 - float dust
@@ -204,10 +203,12 @@ class SilenceIsKept(Invariant):
 
     def sent(self, exchange: Exchange) -> Iterable[str]:
         """What is asked too early."""
-        since_s = max(self._told_s, self.facts.stepped_s, self.facts.forgot_s)
-        if since_s != self._told_s or exchange.at_s >= self._told_s + 300.0:
+        facts = self.facts
+        since_s = max(self._told_s, facts.stepped_s, facts.forgot_s)
+        # Who dies in the instant of the answer notes nothing.
+        if since_s != self._told_s or since_s == facts.died_s or exchange.at_s >= self._told_s + 300.0:
             return ()
-        if exchange.name in {SITEMASTER, RUN} and MAY_HAVE_STOPPED in self.facts.owed:
+        if exchange.name in {SITEMASTER, RUN} and MAY_HAVE_STOPPED in facts.owed:
             return ()
         return (f"{exchange.name} {exchange.at_s - self._told_s:.1f} s after it",)
 

@@ -12,10 +12,11 @@ from contextlib import suppress
 from datetime import timedelta
 from random import Random
 
-from scheduler.app.rehearsal.aim import Aim
+from scheduler.app.rehearsal.aim import HOLD, Aim
 from scheduler.app.rehearsal.facts import READ, Exchange, Facts
 from scheduler.app.rehearsal.hours import Alarms, Hours
 from scheduler.app.rehearsal.leaps import Ahead, Leaps
+from scheduler.app.rehearsal.person import Person
 from scheduler.app.rehearsal.plans import Plans
 from scheduler.app.rehearsal.process import Disk, DiskLedger, DiskMarks, DiskNote, Killed, Steps
 from scheduler.app.rehearsal.record import Record
@@ -40,9 +41,6 @@ DEAD_S = (2.0, 2.0, 5.0, 15.0, 60.0, 300.0, 600.0)
 
 STARTED_S = 60.0
 """L3: so soon after its start a process has brought everything to what should be."""
-
-ENFORCED_S = 120.0
-"""So soon after the look that finds a change it is set back, where the plan enforces."""
 
 RETURNED_S = 240.0
 """So soon after an install that we asked for the gateway is back all must be well: it starts up meanwhile."""
@@ -91,6 +89,7 @@ class World:
             plans,
             self.device,
             self.record,
+            self._disk,
             clock=self.clock,
             hours=self.hours,
             can_switch=setting.can_switch,
@@ -99,6 +98,17 @@ class World:
         self._alarms = Alarms(self.clock, self.hours, dropped=setting.drops_alarms)
         self._marks = DiskMarks(self._disk, self.clock.now)
         self._program: Loop | None = None
+        self.person = Person(
+            plans,
+            self._aim,
+            self.record,
+            self.usecases,
+            clock=self.clock,
+            hours=self.hours,
+            disk=self._disk,
+            device=DEVICE,
+            program=lambda: self._program,
+        )
         self._running: asyncio.Task[object] | None = None
         self._stop = asyncio.Event()
         self._dead_s = DEAD_S[0]
@@ -145,25 +155,6 @@ class World:
         """Let the disk take nothing from now on, or again."""
         self._disk.broken = self.facts.forgets = broken
         self.facts.forgot_s = self.now_s
-
-    def edit_plan(self) -> None:
-        """Put the next plan into force."""
-        self._look()
-        policy = self._plans.turn()
-        self.facts.digests.append(policy.digest)
-        if self._program is not None:
-            self._program.adopt(policy, None, DEVICE)
-        self._aim.take()
-
-    def use_app(self) -> None:
-        """Somebody sets something in the app: it stands until the next boundary, or is set back after one look."""
-        self.usecases.somebody_uses_the_app()
-        self.record.look_at_battery()
-        policy = self._plans.policy
-        if policy.on_drift == "enforce":
-            self.course.excuse(self.now_s + policy.verify_s + ENFORCED_S)
-        else:
-            self.course.stand()
 
     # The life of the processes.
 
@@ -212,6 +203,7 @@ class World:
             report=self._report,
             jitter=lambda: self._random.randrange(64) / 64,
             device=DEVICE,
+            hold=lambda: disk.files.get(HOLD),
             compiled=self._plans.agenda,
         )
         self._alarms.wake = self._program.wake
@@ -239,7 +231,7 @@ class World:
         self._dead_s = self._random.choice(DEAD_S)
         self._look()
         self.course.excuse(self.now_s + self._dead_s + STARTED_S)
-        self.facts.fault_s = self.now_s
+        self.facts.fault_s = self.facts.died_s = self.now_s
 
     def _look(self) -> None:
         self.record.look_at_battery()
@@ -263,6 +255,7 @@ class World:
             self.record.over(exchange, self.now_s, ran=ran)
         if name == READ:
             self._leaps.read(self.now_s)
+        self.steps.answered(exchange)
         self.steps.take(f"after {name}")
         return exchange.status, said, exchange.answer
 
