@@ -165,6 +165,24 @@ async def test_a_newer_boundary_ends_the_repeats(lasts_s: int, writes: int) -> N
     assert b.clock.now() <= until + timedelta(seconds=6)  # the last look may settle
 
 
+@pytest.mark.parametrize("by", [timedelta(hours=-1), timedelta(seconds=-3), timedelta(seconds=3)])
+async def test_i5_a_clock_that_is_set_ends_the_repeats(by: timedelta) -> None:
+    """Somebody sets the clock between two attempts: whether it is right is found out before anything is written again."""
+    b = bench()
+    b.scenario("ignores writes")
+
+    def set_clock() -> None:
+        b.clock.step = by
+
+    b.device.later(b.clock.now() + timedelta(seconds=2), set_clock)
+
+    came = await b.procedure(BY_NIGHT).run()
+
+    assert (came.record.verdict, came.record.attempts) == (Verdict.SUPERSEDED, 1)
+    assert b.story.count(WRITE) == 1
+    assert "clock was set" in came.record.message
+
+
 async def test_a_customer_may_not_write_and_is_told_so() -> None:
     """403 on a write is a capability answer: refused, one login, the token kept, nothing owed."""
     b = bench(username="customer")

@@ -32,6 +32,7 @@ from tenacity import (
 
 from scheduler.control.ports import UNCOMMITTED, Clock, Gateway, Marks
 from scheduler.control.session import RELEASE_S, Session, standstill
+from scheduler.control.trust import Steps
 from scheduler.model.errors import GatewayError, Refused, SessionExpired, Transient
 from scheduler.model.evidence import SwitchRecord, Verdict
 from scheduler.model.setpoint import Setpoint
@@ -81,6 +82,7 @@ class Procedure:
         self._after: Setpoint | None = None
         self._attempts = 0
         self._wrote = False
+        self._steps_of_clock = Steps(clock)
         self._began_s = clock.monotonic()
         self._ends_s = 0.0
 
@@ -142,8 +144,8 @@ class Procedure:
 
     @property
     def _over(self) -> bool:
-        """Whether a newer boundary has taken over: its setpoint is another switch's business."""
-        return self._clock.now() >= self._order.until
+        """Whether a newer boundary has taken over, or the clock was set: what is true now is another switch's business."""
+        return self._clock.now() >= self._order.until or bool(self._steps_of_clock.pending())
 
     async def _attempt(self) -> bool:
         """Steps 4 to 7, once; whether the gateway then reads as desired."""
@@ -210,6 +212,8 @@ class Procedure:
                 return f"the gateway reads back {desired}"
             case Verdict.NOT_APPLIED:
                 return f"asked for {desired} {self._attempts} times, and the gateway still reads {after}"
+            case Verdict.SUPERSEDED if self._steps_of_clock.pending():
+                return f"the gateway read {after} when the machine's clock was set; {desired} is not asked for by it again yet"
             case Verdict.SUPERSEDED:
                 return f"the gateway read {after} when a newer boundary took over from {desired}"
             case _ if isinstance(error, SessionExpired):

@@ -26,6 +26,10 @@ THROTTLED_S = 360.0
 STARTED_S = 60.0
 """L3: so soon after the start of a process that follows a killed one the battery has its setpoint."""
 
+UNWILLING_S = (300.0, 3600.0)
+"""So long nothing is asked after the third login in a row that was refused because power flows, twice as long after each
+further one, and at most so long: each may stop a battery, and only a person can have it insist."""
+
 STOPPED_S = 15.0
 """I3: so long a login of ours may keep the battery stopped, where nothing goes wrong."""
 
@@ -54,6 +58,7 @@ class Course:
         self._at_s = 0.0
         self._flips_of_wish = 0
         self._trouble_s: float | None = None
+        self._unwilling = 0
 
     @property
     def _deadline_s(self) -> float:
@@ -165,6 +170,13 @@ class Course:
     def excuse(self, until_s: float) -> None:
         """Until then a wrong setpoint has a reason."""
         self._facts.excused_s = max(self._facts.excused_s, until_s)
+
+    def login(self, status: int | None, now_s: float) -> None:
+        """A login was answered so. 500 is that of a gateway that lets nobody in while power flows."""
+        self._unwilling = self._unwilling + 1 if status == 500 else 0  # noqa: PLR2004 - see above
+        if self._unwilling >= 3:  # noqa: PLR2004 - see `UNWILLING_S`
+            first_s, most_s = UNWILLING_S
+            self.excuse(now_s + min(first_s * 2.0 ** (self._unwilling - 3), most_s) + HEALED_S)
 
     def stand(self) -> None:
         """What somebody set stands until something else is wished."""

@@ -13,7 +13,7 @@ from datetime import timedelta
 from random import Random
 
 from scheduler.app.rehearsal.aim import HOLD, Aim
-from scheduler.app.rehearsal.facts import READ, Exchange, Facts
+from scheduler.app.rehearsal.facts import LOGIN, READ, Exchange, Facts
 from scheduler.app.rehearsal.hours import Alarms, Hours
 from scheduler.app.rehearsal.leaps import Ahead, Leaps
 from scheduler.app.rehearsal.person import Person
@@ -253,6 +253,8 @@ class World:
                 exchange.retry_after = dict(said).get(b"retry-after", b"").decode()
         finally:
             self.record.over(exchange, self.now_s, ran=ran)
+        if name == LOGIN:
+            self.course.login(exchange.status, self.now_s)
         if name == READ:
             self._leaps.read(self.now_s)
         self.steps.answered(exchange)
