@@ -64,6 +64,22 @@ def test_leaps_change_nothing_in_days_full_of_faults(seed: int) -> None:
     assert leaping.broken == ticking.broken == ()
 
 
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_leaps_change_nothing_where_a_person_holds_and_processes_are_killed(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same with a hold or a kill upon an answer at most boundaries: their ends lie where no boundary does."""
+    monkeypatch.setattr("scheduler.app.rehearsal.performance.CHANCE", 0.7)
+    kinds = ("somebody holds", "killed after an answer")
+    leaping, ticking = (
+        rehearse(order(days=3.0, seed=seed, kinds=kinds, every_tick=every_tick), 0)
+        for every_tick in (False, True)
+    )
+
+    assert leaping.essence == ticking.essence
+    assert leaping.broken == ticking.broken == ()
+
+
 @pytest.mark.parametrize("kind", ["offline", "502", "429 with retry-after", "401"])
 def test_l7_a_fault_that_never_ends_makes_few_requests(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a fault on for good the gateway is left alone: at most four requests a minute on average, and a few logins a day.

@@ -56,7 +56,9 @@ class Aim:
 
     def take(self) -> None:
         """Note what should be true from now on, and be there when that changes."""
-        wish = self._wish() if self._can_switch else None
+        wish = self._wish()  # also where nothing can be expected: what a hold asks for is told by it
+        if not self._can_switch:
+            wish = None
         record = self._record
         record.counts["boundaries"] += wish != record.facts.wish
         record.course.wish(wish, self._clock.monotonic())
@@ -111,8 +113,9 @@ class Aim:
         return min(known)
 
     def next_expiry_s(self) -> float:
-        """When the next token grows too old, which the next look finds."""
-        ends = self._device.sessions.ends(self._clock.true())
+        """When the next token grows too old, or grew so since it was used last: the next look finds it."""
+        facts = self._record.facts
+        ends = self._device.sessions.ends(facts.at(max(facts.read_s, 0.0)))
         return min(((end - self._clock.start).total_seconds() for end in ends), default=math.inf)
 
     def excuse_budget(self, noted: Sequence[datetime]) -> None:
