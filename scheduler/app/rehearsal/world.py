@@ -98,8 +98,14 @@ class World:
         self._alarms = Alarms(self.clock, self.hours, dropped=setting.drops_alarms)
         self._marks = DiskMarks(self._disk, self.clock.now)
         self._program: Loop | None = None
-        self.person = Person(
-            plans,
+        self.person = self._somebody()
+        self._running: asyncio.Task[object] | None = None
+        self._stop = asyncio.Event()
+        self._dead_s = DEAD_S[0]
+
+    def _somebody(self) -> Person:
+        return Person(
+            self._plans,
             self._aim,
             self.record,
             self.usecases,
@@ -109,9 +115,6 @@ class World:
             device=DEVICE,
             program=lambda: self._program,
         )
-        self._running: asyncio.Task[object] | None = None
-        self._stop = asyncio.Event()
-        self._dead_s = DEAD_S[0]
 
     @property
     def now_s(self) -> float:
