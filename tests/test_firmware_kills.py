@@ -23,6 +23,7 @@ from scheduler.model.events import MomentEnded
 from scheduler.simulator.record import stretches
 
 LOGIN = "POST /api/login/Basic"
+RUN = "GET /api/sitemaster/run"
 INSTALL = "POST /api/system/update"
 BEGINS, BOUNDARY, ENDS = local("07:14"), local("07:55"), local("07:59")
 INSTALL_TAKES = timedelta(minutes=2)
@@ -100,11 +101,17 @@ def _late(day: Morning) -> list[str]:
 
 
 def _logins(day: Morning) -> list[str]:
-    """More logins than one for each process and one for the new firmware, or more than three in five minutes."""
+    """More logins than one for each process and one for the new firmware, or more than three in five minutes.
+
+    Two more than three may start a battery that was left stopped, if they do so at once.
+    """
     logins = day.reached[LOGIN]
     crowded = [
-        at for at, fourth in zip(logins, logins[3:], strict=False) if fourth - at < timedelta(minutes=5)
-    ]
+        at
+        for number, at in enumerate(logins)
+        for fourth in logins[number + 3 : number + 4]
+        if fourth - at < timedelta(minutes=5) and fourth not in day.reached[RUN]
+    ] + [at for at, sixth in zip(logins, logins[5:], strict=False) if sixth - at < timedelta(minutes=5)]
     most = 3 + len(day.killed)
     return [
         *([] if len(logins) <= most else [f"{len(logins)} logins"]),

@@ -204,13 +204,12 @@ class SilenceIsKept(Invariant):
     def sent(self, exchange: Exchange) -> Iterable[str]:
         """What is asked too early."""
         facts = self.facts
-        since_s = max(self._told_s, facts.stepped_s, facts.forgot_s)
+        known = self._told_s >= max(facts.stepped_s, facts.forgot_s)
         # Who dies in the instant of the answer notes nothing.
-        if since_s != self._told_s or since_s == facts.died_s or exchange.at_s >= self._told_s + 300.0:
+        if not known or self._told_s == facts.died_s or exchange.at_s >= self._told_s + 300.0:
             return ()
-        if exchange.name in {SITEMASTER, RUN} and MAY_HAVE_STOPPED in facts.owed:
-            return ()
-        return (f"{exchange.name} {exchange.at_s - self._told_s:.1f} s after it",)
+        repairs = exchange.name in {SITEMASTER, RUN} and MAY_HAVE_STOPPED in facts.owed
+        return () if repairs else (f"{exchange.name} {exchange.at_s - self._told_s:.1f} s after it",)
 
     def over(self, exchange: Exchange) -> Iterable[str]:
         """A 429."""

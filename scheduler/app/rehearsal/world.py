@@ -187,7 +187,7 @@ class World:
         if facts.forgets:
             facts.forgot_s = self.now_s
         facts.owed = self._marks = DiskMarks(disk, clock.now)
-        self._gateway = LocalGateway(
+        gateway = LocalGateway(
             Endpoint(host=DEVICE, server_name="powerwall", fingerprint=bytes(32)),
             self._credentials,
             ledger=DiskLedger(disk),
@@ -197,7 +197,7 @@ class World:
         )
         self._program = Loop(
             self._plans.policy,
-            self._gateway,
+            gateway,
             clock=clock,
             marks=self._marks,
             note=DiskNote(disk, "moments"),
@@ -282,15 +282,12 @@ class World:
         if self._program is None or self._plans.conditional:  # what an `if` asks changes by itself
             return seconds
         now_s = self.now_s
-        expires_s = self._aim.next_expiry_s()
-        if expires_s == math.inf and self._gateway.has_session:
-            expires_s = now_s  # it is too old already, and whatever is asked next finds that
         # While the clock is not trusted nothing is switched.
         ready_s = self._program.ready_s if self.facts.trusted else math.inf
         ahead = Ahead(
             happens_s=min(self._aim.next_happening_s(), ready_s) - now_s,
             rings_s=self._alarms.next_s - now_s,
-            expires_s=expires_s - now_s,
+            expires_s=self._aim.next_expiry_s() - now_s,
             due_s=self._program.due_s - now_s,
             look_s=self._plans.policy.verify_s,
         )
