@@ -61,6 +61,9 @@ def started(*words: str, cwd: Path, **more: str) -> Iterator[subprocess.Popen[st
         )
         try:
             yield process
+        except AssertionError:
+            sys.stderr.write((cwd / f"{words[0]}.err").read_text()[-4000:])
+            raise
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)

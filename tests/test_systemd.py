@@ -82,6 +82,24 @@ def test_what_is_told_is_the_protocol_of_systemd(tmp_path: Path, abstract: bool)
         ]
 
 
+def test_what_a_busy_manager_has_no_room_for_is_told_later(tmp_path: Path) -> None:
+    """READY and STATUS wait for a manager whose queue is full, in order; a sign of life is not kept for it."""
+    with manager(str(tmp_path / "notify")) as it:
+        supervisor = Supervisor.named_in(it.environ)
+        for _ in range(10_000):
+            supervisor.alive()
+        supervisor.status("off_peak")
+        supervisor.ready()
+        supervisor.alive()
+        full = len(it.told)
+        assert it.told == ["WATCHDOG=1"] * full
+        assert full < 10_000
+
+        supervisor.alive()
+
+        assert it.told[full:] == ["STATUS=off_peak", "READY=1", "WATCHDOG=1"]
+
+
 @pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1"}])
 def test_without_a_socket_nobody_is_told(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Outside of systemd, and where it names a kind of socket that we do not speak, none is opened."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections import deque
 from collections.abc import Mapping
 from typing import Self
 
@@ -15,12 +16,21 @@ LONGEST_STATUS = 400
 """Characters of a status; systemd shows it in one line."""
 
 
+OWED = 20
+"""So many messages are kept for a manager that is busy, the latest ones."""
+
+
 class Supervisor:
-    """The service manager at this ``address``, or nobody. No call of it blocks or fails: it is told, and not asked."""
+    """The service manager at this ``address``, or nobody. No call of it blocks or fails: it is told, and not asked.
+
+    A busy manager's queue may hold no more than ten datagrams (net.unix.max_dgram_qlen). What does not fit waits for the next
+    call: without its READY a service is ended although it works.
+    """
 
     def __init__(self, address: str | None = None) -> None:
         self._address = address
         self._status = ""
+        self._owed: deque[str] = deque(maxlen=OWED)
 
     @classmethod
     def named_in(cls, environ: Mapping[str, str]) -> Self:
@@ -33,8 +43,12 @@ class Supervisor:
         self._tell("READY=1")
 
     def alive(self) -> None:
-        """The work goes on; said less often than the unit's WatchdogSec, the service is ended and started anew."""
-        self._tell("WATCHDOG=1")
+        """The work goes on; said less often than the unit's WatchdogSec, the service is ended and started anew.
+
+        It is soon said again, so it is not owed to anybody.
+        """
+        if self._settle():
+            self._send("WATCHDOG=1")
 
     def status(self, sentence: str) -> None:
         """What the service is at, for `systemctl status`; said once for each change."""
@@ -52,14 +66,26 @@ class Supervisor:
         self._tell("STOPPING=1")
 
     def _tell(self, message: str) -> None:
+        self._owed.append(message)
+        self._settle()
+
+    def _settle(self) -> bool:
+        """Say what is owed, in order; whether nothing is any more."""
+        while self._owed and self._send(self._owed[0]):
+            self._owed.popleft()
+        return not self._owed
+
+    def _send(self, message: str) -> bool:
+        """Whether the manager has room for it; one that is gone has."""
         if self._address is None:
-            return
+            return True
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
         # A manager that is gone or busy is no reason to switch late.
-        with (
-            contextlib.suppress(OSError),
-            socket.socket(
-                socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
-            ) as it,
-        ):
-            it.sendto(message.encode(), address)
+        with contextlib.suppress(OSError):
+            kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+            with socket.socket(socket.AF_UNIX, kind) as it:
+                try:
+                    it.sendto(message.encode(), address)
+                except BlockingIOError:
+                    return False
+        return True
