@@ -92,6 +92,44 @@ async def test_g14_a_name_that_is_unknown_for_a_while(
         await gateway.close()
 
 
+async def test_g14_a_name_that_is_lost_leads_to_where_it_led_last(
+    tmp_path: Path, canary: Canary, names: dict[str, Callable[[], str]]
+) -> None:
+    """With the router's names gone the gateway is reached where it was, also by a connection that must be made anew."""
+    known = device()
+    async with serving(known, directory=tmp_path / "gateway") as served:
+        names["powerwall.test"] = lambda: "127.0.0.1"
+        gateway = client(served.port, bytes.fromhex(served.sha256), host="powerwall.test")
+        await gateway.login()
+        del names["powerwall.test"]
+    async with serving(known, directory=tmp_path / "gateway", port=served.port):
+        assert (await gateway.read()).mode is not None
+    _, error = await took_s(gateway.identify)
+    await gateway.close()
+
+    assert isinstance(error, Transient)
+    assert "its name is unknown here" in str(error)
+
+
+async def test_g14_where_a_lost_name_led_somebody_else_may_live_now(
+    tmp_path: Path, canary: Canary, names: dict[str, Callable[[], str]]
+) -> None:
+    """Another device at the last good address is asked for nothing, and nobody is told to trust it: the name is what is lost."""
+    known, other = device(), device(OTHER_SERIAL)
+    async with serving(known, directory=tmp_path / "known") as served:
+        names["powerwall.test"] = lambda: "127.0.0.1"
+        gateway = client(served.port, bytes.fromhex(served.sha256), host="powerwall.test")
+        await gateway.login()
+    del names["powerwall.test"]
+    async with serving(other, directory=tmp_path / "other", port=served.port):
+        for ask in (gateway.identify, gateway.read):
+            with pytest.raises(Transient, match="its name is unknown here"):
+                await ask()
+        await gateway.close()
+
+    assert other.requests.total() == 0
+
+
 async def test_g14_a_name_server_that_does_not_answer(
     tmp_path: Path, canary: Canary, names: dict[str, Callable[[], str]]
 ) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ import httpx
 from scheduler.gateway.calls import Method
 from scheduler.gateway.inside import Inside
 from scheduler.gateway.pin import NO_NAME, Endpoint, pinned_context
-from scheduler.model.errors import Transient
+from scheduler.model.errors import IdentityChanged, Transient
 
 DEADLINE_S = 10.0
 """Any one call ends within this, in seconds. httpx counts per read: a byte a second would keep it for ever."""
@@ -173,7 +174,11 @@ class Connection:
 
 
 class _NamedTransport(httpx.AsyncHTTPTransport):
-    """httpx's own transport, pinned, which asks for the gateway's name wherever it connects to."""
+    """httpx's own transport, pinned, which asks for the gateway's name wherever it connects to.
+
+    A name that nobody knows any more leads to where it led last: the router may be gone while the gateway is not. Who answers
+    there is asked nothing before the pin has told who it is.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(
@@ -182,12 +187,30 @@ class _NamedTransport(httpx.AsyncHTTPTransport):
             limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEPALIVE_S),
         )
         self._server_name = endpoint.server_name or NO_NAME
+        self._address: str | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         request.extensions = {**request.extensions, "sni_hostname": self._server_name}
-        response = await super().handle_async_request(request)
+        try:
+            response = await super().handle_async_request(request)
+        except httpx.ConnectError as error:
+            found = await self._where_it_was(request) if _is_unknown_name(error) else None
+            if found is None:
+                raise
+            response = found
+        # Known of what httpcore connected to, whatever it connected by.
+        self._address = response.extensions["network_stream"].get_extra_info("server_addr")[0]
         response.stream = _GivenBack(response.stream)
         return response
+
+    async def _where_it_was(self, request: httpx.Request) -> httpx.Response | None:
+        """What the last good address answers; None if none is known, or if nobody lives there now, or somebody else."""
+        if self._address is None:
+            return None
+        request.url = request.url.copy_with(host=self._address)
+        with suppress(httpx.ConnectError, IdentityChanged):
+            return await super().handle_async_request(request)
+        return None
 
 
 class _GivenBack(httpx.AsyncByteStream):
@@ -227,12 +250,16 @@ def _what_happened(error: Exception) -> str:
         isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLWantReadError) for cause in causes
     ):
         return "broke off the TLS handshake; if this lasts, check gateway.server_name"
-    # A label of more than 63 letters, or a broken xn-- one, never reaches the resolver: Python ends in a UnicodeError.
-    if any(isinstance(cause, socket.gaierror | UnicodeError) for cause in causes):
+    if _is_unknown_name(error):
         return "was not found: its name is unknown here; if this lasts, check gateway.host"
     if isinstance(error, httpx.ConnectError):
         return "cannot be reached"
     return f"did not answer properly ({type(error).__name__})"
+
+
+def _is_unknown_name(error: Exception) -> bool:
+    """A label of more than 63 letters, or a broken xn-- one, never reaches the resolver: Python ends in a UnicodeError."""
+    return any(isinstance(cause, socket.gaierror | UnicodeError) for cause in _causes(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
