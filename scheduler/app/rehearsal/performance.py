@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -158,5 +157,5 @@ def rehearse_all(order: Order, runs: Sequence[int], jobs: int) -> Iterator[Perfo
     if jobs == 1 or len(runs) == 1:
         yield from map(partial(rehearse, order), runs)
         return
-    with ProcessPoolExecutor(jobs, initializer=gc.freeze) as pool:  # what is loaded lives for ever
+    with ProcessPoolExecutor(jobs) as pool:
         yield from pool.map(partial(rehearse, order), runs, chunksize=1)
