@@ -33,7 +33,6 @@ class Run:
         on_drift: DriftPolicy = "yield",
         longest_install_s: float | None = None,
         hold: Callable[[], Hold | None] = lambda: None,
-        disown: Callable[[], str] = lambda: "it is forgotten",
         trust_after_s: float | None = None,
     ) -> None:
         self.bench = b
@@ -58,7 +57,6 @@ class Run:
             jitter=lambda: 0.5,
             longest_install_s=lambda: longest_install_s,
             hold=hold,
-            disown=disown,
         )
 
     async def until(self, at: datetime) -> GatewayError | None:

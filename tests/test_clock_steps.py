@@ -12,6 +12,7 @@ import httpx
 import pytest
 from bench import MINUTE, Moments, bench, local, readme_schedule
 from clockwork import VirtualClock
+from days import Run, obeyed
 from firmware_day import without_firmware
 from orders import STAGED
 from virtual_loop import LoopClock, run_virtually
@@ -31,6 +32,7 @@ from scheduler.model.evidence import Verdict
 from scheduler.model.timeline import Moment
 
 HOUR = timedelta(hours=1)
+READ = "GET /api/operation"
 BUMPS = [timedelta(seconds=s) for s in (1, 1.9, 2.5, 30, 59, 300, 3600, 3 * 3600, 6 * 3600, 86400)]
 
 
@@ -453,3 +455,29 @@ async def test_t2_a_start_puts_a_note_of_times_to_come_right() -> None:
         told = Told(Diary(b.moments, ""), b.clock)
         it.wall.true.passed_s += 24 * 60
         assert 0 < told.left_s <= 60
+
+
+@pytest.mark.parametrize("call", ["GET /api/status", "GET /api/sitemaster", READ])
+async def test_i5_nothing_is_written_by_a_clock_that_was_set_since_the_target_was_chosen(call: str) -> None:
+    """The clock goes back an hour in the cycle that would make a missed boundary good: the day's setpoint waits for the day."""
+    b = bench(local("07:40"))
+    run = Run(b)
+    written: list[datetime] = []
+
+    def set_clock(heard: str) -> None:
+        now = b.clock.now()
+        if b.clock.step:
+            written.extend([now] if heard == WRITE else [])
+        elif now < local("07:55:30"):
+            b.wire.answers = {READ: (502, b"")} if now > local("07:54") else {}
+        else:
+            b.wire.answers = {}
+            b.clock.step = -HOUR if heard == call else ZERO
+
+    b.wire.then = set_clock
+    await run.until(local("07:57"))
+
+    assert b.clock.step
+    assert written != []
+    assert min(written) >= local("07:55")
+    assert obeyed(b) == ("self_consumption", 9.75, True)

@@ -424,6 +424,25 @@ async def test_a_hold_is_switched_to_proven_and_ends_by_itself() -> None:
     assert len(person.run.told(HoldBegan)) == len(person.run.told(HoldEnded)) == 1
 
 
+@pytest.mark.parametrize("back", [timedelta(minutes=1), timedelta(hours=1), timedelta(hours=2, minutes=59)])
+async def test_t2_a_clock_that_is_put_back_while_it_runs_takes_no_hold_away(back: timedelta) -> None:
+    """A hold that is in force goes on being obeyed and shown, although by the new time it has not begun."""
+    b = bench(local("12:00"))
+    word: list[Hold | None] = [None]
+    run = Run(b, hold=lambda: word[0])
+    await run.until(local("12:05"))
+    word[0] = Hold(setpoint=HALF, since=b.clock.now(), until=b.clock.now() + timedelta(hours=4))
+    await run.until(local("12:08"))
+    writes = b.device.requests[WRITE]
+    b.clock.step = -back
+    await run.until(b.clock.now() + timedelta(minutes=10))
+
+    assert obeyed(b) == ("self_consumption", 52.5, True)
+    assert run.reports[-1].hold == word[0]
+    assert run.reports[-1].desired == HALF
+    assert b.device.requests[WRITE] == writes
+
+
 async def test_what_a_hold_leaves_out_follows_the_rules() -> None:
     """A mode that is held over the evening's boundary: the reserve changes at 22:05, and both are named as givers."""
     b = bench(local("21:00"))

@@ -30,7 +30,7 @@ from scheduler.daemon.reload import LOOK_S, watch
 from scheduler.model.clock import Belief
 from scheduler.model.errors import StoreError
 from scheduler.model.events import Event
-from scheduler.model.hold import Hold, HoldBegan, HoldRefused
+from scheduler.model.hold import Hold, HoldBegan
 from scheduler.model.setpoint import Setpoint
 from scheduler.store.heartbeat import Heartbeat
 from scheduler.store.lock import Held, Lock
@@ -215,30 +215,6 @@ async def test_a_hold_wakes_the_daemon(dry: Path, monkeypatch: pytest.MonkeyPatc
 
     assert LOOK_S * 2 <= 5
     assert [(e.held, e.until) for e in told if isinstance(e, HoldBegan)] == [(held.setpoint, held.until)]
-
-
-async def test_t2_the_daemon_moves_a_hold_of_a_wrong_clock_away(dry: Path) -> None:
-    """Stored while the clock was 30 days ahead: the next daemon tells it, and `plan`, `once` and `status` never meet it again."""
-    refused = asyncio.Event()
-
-    def tell(event: Event) -> None:
-        if isinstance(event, HoldRefused):
-            refused.set()
-
-    clock = Drowsy()
-    trusting = {"TOU_TRUST_CLOCK_AFTER": "0s"}
-    configuration = load(dry / "tou.yaml", environ=trusting, secret_directories=[])
-    held = holds.made(Setpoint(reserve_percent=40), "2h", configuration, clock.now() + timedelta(days=30))
-    holds.keep(held, configuration, dry / "state")
-    daemon = Daemon(configuration, dry / "state", [tell], clock)
-    running = asyncio.create_task(daemon.run())
-    async with asyncio.timeout(20):
-        await refused.wait()
-    daemon.stop.set()
-    await running
-
-    names = sorted(path.name[:17] for path in (dry / "state" / "simulated").glob("hold*"))
-    assert names == ["hold.json.corrupt"]
 
 
 async def test_t1_a_hold_by_a_clock_that_is_not_trusted_is_answered_at_once(

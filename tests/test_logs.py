@@ -180,12 +180,6 @@ TABLE: list[tuple[Event, str, str, dict[str, Any]]] = [
         {"held": "backup, reserve 100 %", "until": LOCAL} | WORDS,
     ),
     (
-        hold.HoldRefused(at=AT, held=BACKUP, since=AT, **WORDS),
-        "hold_refused",
-        "warning",
-        {"held": "backup, reserve 100 %", "since": LOCAL} | WORDS,
-    ),
-    (
         hold.ForeignWriter(at=AT, expected=BACKUP, found=SELF, times=6, **WORDS),
         "foreign_writer",
         "error",

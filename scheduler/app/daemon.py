@@ -121,7 +121,6 @@ class Daemon:
                     arm=self._engine(stack).arm,
                     report=self._reporter(memory),
                     hold=memory.holds.load,
-                    disown=memory.holds.disown,
                 )
                 self._running = loop, memory
                 self._tell_start(memory)

@@ -5,8 +5,9 @@ The policy is `decide`'s, how a switch goes `switch`'s, and when there is someth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scheduler.control.agenda import Agenda, Policy
 from scheduler.control.decide import (
@@ -52,6 +53,7 @@ class Act:
         proof: Proof,
         lack: Lack,
         ownership: Ownership,
+        stepped: Callable[[], timedelta],
     ) -> None:
         self._state = state
         self._gateway = gateway
@@ -62,6 +64,7 @@ class Act:
         self._proof = proof
         self._lack = lack
         self._ownership = ownership
+        self._stepped = stepped
 
     def refuse(self, latch: NotCapable, segment: Segment) -> None:
         """A new target that cannot be brought about: the evidence says so, and the gateway is not asked."""
@@ -131,6 +134,7 @@ class Act:
             session=self._session,
             clock=self._clock,
             marks=self._marks,
+            stepped=self._stepped,
         ).run()
         before, state.record, state.alert = state.verdict, came.record, None
         state.found(came.record.after, came.record.at)

@@ -98,6 +98,7 @@ class Attendant:
             proof=self._proof,
             lack=self._lack,
             ownership=self._ownership,
+            stepped=self._trust.stepped,
         )
 
     async def renew(self, gateway: Gateway | None, device: str) -> None:

@@ -1,47 +1,15 @@
-"""A person's hold as the loop meets it: whether it can be believed, and when it begins and ends, told once each.
-
-What it asks for is in the agenda already.
-"""
+"""Tells when a person's hold begins and ends: once each, also over restarts. What it asks for is in the agenda already."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 from scheduler.control.agenda import Agenda
 from scheduler.control.diary import HELD, Diary
 from scheduler.control.ports import Tell
-from scheduler.model.hold import Hold, HoldBegan, HoldEnded, HoldRefused, hold_of
+from scheduler.model.hold import Hold, HoldBegan, HoldEnded, hold_of
 from scheduler.plan.wallclock import WallClock
 from scheduler.plan.words import instant_text
-
-
-class Asked:
-    """What a person asked for last. What a clock asked for that was far ahead is set aside, before its time comes."""
-
-    def __init__(self, hold: Callable[[], Hold | None], disown: Callable[[], str], tell: Tell) -> None:
-        self._hold = hold
-        self._disown = disown
-        self._tell = tell
-        self._refused: Hold | None = None
-
-    def hold(self, now: datetime, *, trusted: bool) -> Hold | None:
-        """The hold, which may be over; None if there is none that can be believed.
-
-        By a clock that is not ``trusted`` none is set aside: it may be the one that is wrong.
-        """
-        hold = self._hold()
-        if hold is None or hold == self._refused:
-            return None
-        if trusted and hold.lies_ahead(now):
-            self._refused = hold
-            message = (
-                f"the hold of {hold.setpoint} begins {(hold.since - now).total_seconds() / 3600:.0f} h from now: a clock "
-                f"that was wrong asked for it, and it never counts; {self._disown()}; `tou-scheduler hold` asks anew"
-            )
-            self._tell(HoldRefused(at=now, held=hold.setpoint, since=hold.since, message=message))
-            return None
-        return hold
 
 
 class Held:

@@ -13,7 +13,6 @@ from datetime import datetime
 
 from scheduler.control.agenda import Agenda, Policy, agenda
 from scheduler.control.attendant import Attendant
-from scheduler.control.held import Asked
 from scheduler.control.ports import Clock, Gateway, Marks, Note, Tell
 from scheduler.control.trust import Trust
 from scheduler.model.errors import GatewayError, Transient
@@ -45,8 +44,8 @@ class Loop:
 
     ``note`` is where moments and the gateway's firmware outlast us; ``longest_install_s`` tells the longest install that was
     seen on this gateway, in seconds, None if none was. ``device`` names the gateway: what was noted of another one counts
-    for nothing. ``hold`` tells what a person asked for last, with its end, which may be over; ``disown`` sets it aside, and
-    says what became of it. ``compiled`` makes the agenda for the days around an instant.
+    for nothing. ``hold`` tells what a person asked for last, with its end, which may be over. ``compiled`` makes the agenda
+    for the days around an instant.
     """
 
     def __init__(
@@ -64,7 +63,6 @@ class Loop:
         longest_install_s: Callable[[], float | None] = lambda: None,
         device: str = "",
         hold: Callable[[], Hold | None] = lambda: None,
-        disown: Callable[[], str] = lambda: "it is forgotten",
         compiled: Callable[[Policy, datetime], Agenda] = agenda,
     ) -> None:
         self._policy = policy
@@ -87,7 +85,7 @@ class Loop:
             device=device,
         )
         self._device = device
-        self._asked = Asked(hold, disown, tell)
+        self._hold = hold
         self._incoming: tuple[Policy, Gateway | None] | None = None
         self._woken = False
         self._resting: asyncio.Task[None] | None = None
@@ -177,7 +175,9 @@ class Loop:
         fresh = self._agenda
         if fresh is None or not fresh.covers(now):
             fresh = self._compiled(self._policy, now)
-        fresh = fresh.under(self._asked.hold(now, trusted=self._trust.belief.trusted), now)
+        if by:  # a hold is in the agenda from when it began, or from before a clock that was put back
+            fresh = fresh.under(None, now)
+        fresh = fresh.under(self._hold(), now)
         if fresh is not self._agenda or by:
             self._agenda = fresh
             self._arm(fresh.alarms(now))

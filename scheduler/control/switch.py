@@ -16,10 +16,10 @@ When to switch, and what to do after a failure, is not decided here; see `contro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tenacity import (
     AsyncRetrying,
@@ -68,10 +68,20 @@ class Came:
 
 
 class Procedure:
-    """One switch, from "differs" to a verdict. Made anew for each."""
+    """One switch, from "differs" to a verdict. Made anew for each.
+
+    ``stepped`` tells how far the clock was set since the order was given; without it, since this was made.
+    """
 
     def __init__(
-        self, order: Order, *, gateway: Gateway, session: Session, clock: Clock, marks: Marks
+        self,
+        order: Order,
+        *,
+        gateway: Gateway,
+        session: Session,
+        clock: Clock,
+        marks: Marks,
+        stepped: Callable[[], timedelta] | None = None,
     ) -> None:
         self._order = order
         self._gateway = gateway
@@ -82,7 +92,7 @@ class Procedure:
         self._after: Setpoint | None = None
         self._attempts = 0
         self._wrote = False
-        self._steps_of_clock = Steps(clock)
+        self._stepped = stepped or Steps(clock).pending
         self._began_s = clock.monotonic()
         self._ends_s = 0.0
 
@@ -145,7 +155,7 @@ class Procedure:
     @property
     def _over(self) -> bool:
         """Whether a newer boundary has taken over, or the clock was set: what is true now is another switch's business."""
-        return self._clock.now() >= self._order.until or bool(self._steps_of_clock.pending())
+        return self._clock.now() >= self._order.until or bool(self._stepped())
 
     async def _attempt(self) -> bool:
         """Steps 4 to 7, once; whether the gateway then reads as desired."""
@@ -155,26 +165,39 @@ class Procedure:
             self._begin_attempt()
         self._attempts += 1
         async with self._in_time():
-            await self._write()
+            if not await self._write():
+                return False
             await self._session.ensure_running()
             settled = await self._settled()
             # Not before: a gateway that took the write late may show it later on without a commit of it.
             self._marks.clear(UNCOMMITTED)
             return settled
 
-    async def _write(self) -> None:
+    async def _write(self) -> bool:
+        """Steps 4 and 5; False where a login or a look took so long that it is another switch's business now."""
         change = self._order.desired.beyond(self._after or Setpoint())
         if change.given():
             owed = UNCOMMITTED in self._marks
             self._marks.note(UNCOMMITTED)
             try:
-                await self._session.call(lambda: self._gateway.write(change))
-                self._wrote = True
+                written = await self._session.call(lambda: self._write_in_time(change))
             except Refused:
                 if not owed:  # nothing was written, so nothing lacks its commit
                     self._marks.clear(UNCOMMITTED)
                 raise
+            if not written:
+                if not owed:
+                    self._marks.clear(UNCOMMITTED)
+                return False
+            self._wrote = True
         await self._session.call(self._gateway.commit)
+        return True
+
+    async def _write_in_time(self, change: Setpoint) -> bool:
+        if self._over:
+            return False
+        await self._gateway.write(change)
+        return True
 
     async def _settled(self) -> bool:
         deadline_s = self._clock.monotonic() + self._gateway.pace.settle_s
@@ -212,7 +235,7 @@ class Procedure:
                 return f"the gateway reads back {desired}"
             case Verdict.NOT_APPLIED:
                 return f"asked for {desired} {self._attempts} times, and the gateway still reads {after}"
-            case Verdict.SUPERSEDED if self._steps_of_clock.pending():
+            case Verdict.SUPERSEDED if self._stepped():
                 return f"the gateway read {after} when the machine's clock was set; {desired} is not asked for by it again yet"
             case Verdict.SUPERSEDED:
                 return f"the gateway read {after} when a newer boundary took over from {desired}"

@@ -117,6 +117,10 @@ class Trust:
         self._speak()
         return by
 
+    def stepped(self) -> timedelta:
+        """How far the wall clock was set since the last look; zero if it was not."""
+        return self._steps.pending()
+
     def compare(self, ahead_s: float | None) -> None:
         """Take note of how far the clock is ahead of the gateway's own, in seconds, by an answer that just came, if it told."""
         if ahead_s is not None and not self._steps.pending():

@@ -6,18 +6,12 @@ libraries for it are not kept up or want a compiler, and the whole protocol is a
 
 from __future__ import annotations
 
-import contextlib
 import socket
-from collections import deque
 from collections.abc import Mapping
 from typing import Self
 
 LONGEST_STATUS = 400
 """Characters of a status; systemd shows it in one line."""
-
-
-OWED = 20
-"""So many messages are kept for a manager that is busy, the latest ones."""
 
 
 class Supervisor:
@@ -30,7 +24,7 @@ class Supervisor:
     def __init__(self, address: str | None = None) -> None:
         self._address = address
         self._status = ""
-        self._owed: deque[str] = deque(maxlen=OWED)
+        self._owed: dict[str, str] = {}
 
     @classmethod
     def named_in(cls, environ: Mapping[str, str]) -> Self:
@@ -66,14 +60,18 @@ class Supervisor:
         self._tell("STOPPING=1")
 
     def _tell(self, message: str) -> None:
-        self._owed.append(message)
+        word = message.partition("=")[0]
+        self._owed.pop(word, None)  # of each word only the last is still true
+        self._owed[word] = message
         self._settle()
 
     def _settle(self) -> bool:
         """Say what is owed, in order; whether nothing is any more."""
-        while self._owed and self._send(self._owed[0]):
-            self._owed.popleft()
-        return not self._owed
+        for word, message in list(self._owed.items()):
+            if not self._send(message):
+                return False
+            del self._owed[word]
+        return True
 
     def _send(self, message: str) -> bool:
         """Whether the manager has room for it; one that is gone has."""
@@ -81,11 +79,12 @@ class Supervisor:
             return True
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
         # A manager that is gone or busy is no reason to switch late.
-        with contextlib.suppress(OSError):
-            kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        try:
             with socket.socket(socket.AF_UNIX, kind) as it:
-                try:
-                    it.sendto(message.encode(), address)
-                except BlockingIOError:
-                    return False
+                it.sendto(message.encode(), address)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return True
+        except OSError:
+            return False
         return True

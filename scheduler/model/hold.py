@@ -36,11 +36,7 @@ class Hold:
 
         A clock that is put back a little takes nobody's word away, and lengthens none by more than `PUT_BACK`.
         """
-        return not self.lies_ahead(now) and now < self.until
-
-    def lies_ahead(self, now: datetime) -> bool:
-        """Whether it begins further ahead than a clock may err: then a wrong one asked for it, or a wrong one shows ``now``."""
-        return self.since > now + PUT_BACK
+        return self.since <= now + PUT_BACK and now < self.until
 
     def document(self, zone: tzinfo | None = None) -> dict[str, Any]:
         """The public form, with times in ``zone``; also what is kept in a file."""
@@ -94,17 +90,6 @@ class HoldEnded(Event):
     name = "hold_ended"
     held: Setpoint
     until: datetime
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldRefused(Event):
-    """A hold that a wrong clock asked for is set aside: it never counts, also not once its time has come."""
-
-    name = "hold_refused"
-    level = "warning"
-    held: Setpoint
-    since: datetime
     message: str
 
 

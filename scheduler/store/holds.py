@@ -1,4 +1,4 @@
-"""A person's hold in a file of its own: commands write it, the daemon reads it. What a hold is, is `model/hold.py`'s."""
+"""A person's hold in a file of its own: commands write it, the daemon only reads it. What a hold is, is `model/hold.py`'s."""
 
 from __future__ import annotations
 
@@ -35,11 +35,6 @@ class HoldFile:
     def retry(self) -> None:
         """Try again to read it, so that `failed` is told whether that still fails."""
         self.load()
-
-    def disown(self) -> str:
-        """Move the file away: what is in it is not to count. A sentence on what became of it."""
-        self._last = None
-        return aside.put_aside(self.path)
 
     def save(self, hold: Hold | None) -> None:
         """Keep this one in the place of any other, or none, durably before this returns. StoreError if it cannot be.
