@@ -7,7 +7,7 @@ import re
 import pytest
 from readme import sections
 
-from scheduler.app.rehearsal.course import HEALED_S
+from scheduler.app.rehearsal.course import HEALED_S, UNWILLING_S
 from scheduler.app.rehearsal.swarm import KINDS
 
 PROMISED = {
@@ -17,10 +17,14 @@ PROMISED = {
     "ignores writes": "writes were taken and not kept",
     "ignores the next write": "writes were taken and not kept",
     "clock jumps": "the clock was hours wrong",
-    "refuses the wizard": "nobody was let in while power flowed",
+    "500": "let nobody in while power flowed",
+    "refuses the wizard": "let nobody in while power flowed",
     "403": "where it refused us (403)",
 }
 """The README's words for each kind of fault that may take longer than most."""
+
+EVER_MORE_SELDOM = {"500", "refuses the wizard"}
+"""What the gateway says then makes every login a risk; how long that is forgiven at most is `UNWILLING_S`, whatever is asked."""
 
 FIGURE = re.compile(
     r"within (?P<seconds>\d+) s|(?P<minutes>\d+)(?: minutes)? (?:of|where) |(?P<hour>about an hour) "
@@ -61,7 +65,8 @@ def test_l2_most_faults_heal_as_soon_as_the_readme_says_of_all() -> None:
 @pytest.mark.parametrize("name", PROMISED)
 def test_l2_a_fault_that_takes_longer_is_promised_as_it_is_judged(name: str) -> None:
     """Its own words in the README have the figure by which a rehearsal judges it; an hour is one to a few minutes."""
-    judged_s, said_s = KINDS[name].heals_s, promised_s(PROMISED[name])
+    said_s = promised_s(PROMISED[name])
+    judged_s = UNWILLING_S[1] + HEALED_S if name in EVER_MORE_SELDOM else KINDS[name].heals_s
 
     assert judged_s > HEALED_S
     assert abs(judged_s - said_s) <= (180.0 if said_s == HOUR_S else 0.0)

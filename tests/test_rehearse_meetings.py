@@ -124,6 +124,15 @@ def test_l1_holds_are_kept_to_the_second_and_over_restarts(always: None) -> None
     assert all(it.counts["boundaries"] > 2 * 12 for it in done)
 
 
+@pytest.mark.parametrize("run", range(3))
+def test_t2_holds_and_a_clock_that_is_set_by_hours_meet_and_no_promise_breaks(always: None, run: int) -> None:
+    """A hold is kept over a clock that is put back a little, and is nothing by one that shows a time long before it."""
+    done = rehearse(order(HELD, "clock jumps", days=10), run)
+
+    assert done.broken == ()
+    assert min(done.counts["holds"], done.counts["fault clock jumps"]) > 0
+
+
 def never(_hold: Hold | None) -> Hold | None:
     """What a program makes of a hold that it does not look at."""
     return None

@@ -18,8 +18,8 @@ from scheduler.model.events import Event, MomentEnded, MomentStarted
 from scheduler.model.evidence import Verdict
 from scheduler.model.status import Status
 
-CALM_S = 330.0
-"""So long after the last fault no look is leapt over: one look has found then what it left behind, at the 300 s of a plan."""
+CALM_S = 30.0
+"""A look and so long after the last fault looks may be leapt over: that one has found all that the fault left behind."""
 
 UNSETTLED_S = 60.0
 """So long after somebody set the clock it is looked at as often as ever."""
@@ -134,7 +134,7 @@ class Leaps:
             and status.trouble is None
             and status.installing_since is None
             and not facts.faults
-            and now_s > max(facts.fault_s, facts.stepped_s, facts.began_s) + CALM_S
+            and now_s > max(facts.fault_s, facts.stepped_s, facts.began_s) + ahead.look_s + CALM_S
             and (facts.met or now_s >= facts.wished_s + ahead.look_s)
             and not self._moment
             and not facts.forgets
