@@ -98,6 +98,13 @@ def test_p1_some_triples_of_faults() -> None:
     assert tried(plans) == (3_000, [])
 
 
+def test_i9_a_start_that_is_refused_ends_no_silence() -> None:
+    """The battery may stand still, and a 429 is the answer to whether it does: what becomes of the start changes no silence."""
+    plan = {3: Outcome.LOST_AFTER, 11: Outcome.THROTTLED, 12: Outcome.NOT_CAPABLE}
+
+    assert tried([plan]) == (1, [])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_p1_every_triple_of_faults(count: int, record_property: Callable[[str, object], None]) -> None:

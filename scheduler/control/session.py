@@ -228,7 +228,8 @@ class Session:
             raise
         except Throttled:
             if self._gateway.has_session:  # where a login would be needed there is silence
-                await self._gateway.start()  # for the same reason
+                with contextlib.suppress(GatewayError):  # the silence is what counts
+                    await self._gateway.start()  # for the same reason
             raise
         self.runs = running
         if not running:
