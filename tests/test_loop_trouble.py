@@ -36,6 +36,7 @@ LOGIN = "POST /api/login/Basic"
 READ = "GET /api/operation"
 SITEMASTER = "GET /api/sitemaster"
 WRITE = "POST /api/operation"
+COMMIT = "GET /api/config/completed"
 METERS = "GET /api/meters/aggregates"
 SHUT = b'{"code":401,"error":"roles [Provider_Engineer] require physical access","message":"Login Error"}'
 KETTLE = (
@@ -695,3 +696,22 @@ async def test_processes_that_come_and_go_make_no_storm_of_a_gateway_that_lets_n
         b.clock.passed_s += 5
 
     assert b.story.count(LOGIN) == 3
+
+
+async def test_what_shows_and_is_not_in_force_is_committed_once_the_meters_say_so() -> None:
+    """Whoever wrote it never committed it, and nothing is noted: two looks at the meters later it is put in force, once."""
+    b = bench(local("18:00"))
+    run = Run(b)
+    await run.until(local("18:10"))
+    b.device.write("backup", 100.0)
+    b.restart()
+    commits, told = b.story.count(COMMIT), len(run.records)
+    night = replace(readme_schedule(), rules=(), default=BY_NIGHT)
+    run = Run(b, schedule=night)
+    await run.until(local("18:20"))
+
+    assert obeyed(b) == ("backup", 100.0, True)
+    assert [it.verdict for it in run.records[told:]] == [Verdict.ALREADY, Verdict.VERIFIED]
+    assert b.story.count(COMMIT) == commits + 1
+    assert run.reports[-1].record is not None
+    assert run.reports[-1].record.verdict is Verdict.EFFECTIVE

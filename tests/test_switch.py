@@ -91,6 +91,19 @@ async def test_already_there_writes_nothing_and_still_starts_the_battery() -> No
     assert b.device.obeyed.running
 
 
+async def test_p5_where_marks_are_lost_what_shows_is_committed() -> None:
+    """A process before us wrote and died, and its mark was on a disk that takes nothing: what shows is put in force."""
+    b = bench()
+    b.device.write("backup", 100.0)
+    b.marks.kept = False
+
+    came = await b.procedure(BY_NIGHT).run()
+
+    assert came.record.verdict is Verdict.VERIFIED
+    assert WRITE not in b.story
+    assert (b.device.obeyed.mode, b.device.obeyed.reserve_raw_percent) == ("backup", 100.0)
+
+
 async def test_a_write_without_its_commit_is_committed_later() -> None:
     """Between write and commit the line breaks: the next switch reads what it wants and commits all the same."""
     b = bench()

@@ -82,7 +82,7 @@ class Attendant:
         )
         self._restarts = Restarts(gateway, session, clock, tell, diary)
         self._repair = Repair(gateway, session, clock, marks)
-        self._proof = Proof(gateway, session, clock, tell)
+        self._proof = Proof(gateway, session, clock, marks, tell)
         self._lack = Lack(self.state, gateway, session, clock)
         self._grid = GridWatch(gateway, clock, tell)
         self._failures = Failures(self.state, gateway, clock, marks=marks, tell=tell, jitter=self._jitter)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from scheduler.control.effect import Effect, Judgement, judge
-from scheduler.control.ports import Clock, Gateway, Tell
+from scheduler.control.ports import UNCOMMITTED, Clock, Gateway, Marks, Tell
 from scheduler.control.session import Session
 from scheduler.model.errors import GatewayError, Throttled
 from scheduler.model.events import EffectJudged
@@ -26,10 +26,11 @@ DOUBT_PAUSE_S = 60.0
 class Proof:
     """The wait for the meters on the current switch. ``due_s`` is the next look, by the monotonic clock."""
 
-    def __init__(self, gateway: Gateway, session: Session, clock: Clock, tell: Tell) -> None:
+    def __init__(self, gateway: Gateway, session: Session, clock: Clock, marks: Marks, tell: Tell) -> None:
         self._gateway = gateway
         self._session = session
         self._clock = clock
+        self._marks = marks
         self._tell = tell
         self._doubts = 0
         self.due_s: float | None = None
@@ -82,6 +83,8 @@ class Proof:
             return record
         else:
             verdict = Verdict.NOT_EFFECTIVE  # and looked at again: it may yet obey
+            if record.verdict is Verdict.ALREADY:  # what shows may lack the commit of whoever wrote it
+                self._marks.note(UNCOMMITTED)
         if verdict is record.verdict:
             return record
         judged = replace(

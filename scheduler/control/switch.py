@@ -130,7 +130,9 @@ class Procedure:
             if self._order.wary and await self._session.stands_still():
                 raise standstill()
             self._before = self._after = await self._session.call(self._gateway.read)
-            if self._order.desired.is_met_by(self._before) and UNCOMMITTED not in self._marks:
+            # Where marks are lost, that of a process before us may be, too: one commit too many does no harm.
+            committed = self._marks.kept and UNCOMMITTED not in self._marks
+            if self._order.desired.is_met_by(self._before) and committed:
                 await self._session.ensure_running()
                 return Verdict.ALREADY
         retrying = AsyncRetrying(
