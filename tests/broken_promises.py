@@ -35,6 +35,9 @@ STOPPED_S = 120.0
 HEALED_S = 120.0
 """I3 and L2 of the promises: how long the battery may be stopped by us, and until when after the last fault all is right."""
 
+METERS_S = 240.0
+"""Until when what shows and is not in force is right: two looks at the meters find it, the first one two minutes later."""
+
 PAUSED_S = 300.0
 """How long nothing is tried after an answer that speaks of a person, such as a 401 to the password."""
 
@@ -97,7 +100,8 @@ def _lateness(scene: Scene) -> Iterator[str]:
         if obeyed.running and (obeyed.mode, obeyed.reserve_raw_percent) == DESIRED_RAW and end > scene.healed
     )
     since = next(right, None)
-    if since is not None and since > max(scene.healed + timedelta(seconds=HEALED_S), _patient_until(scene)):
+    found_s = METERS_S if scene.struck_by(UNSEEN) and scene.told(EffectJudged) else HEALED_S
+    if since is not None and since > max(scene.healed + timedelta(seconds=found_s), _patient_until(scene)):
         yield f"L2: right {(since - scene.healed).total_seconds():.1f} s after the last fault"
 
 

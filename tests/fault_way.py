@@ -35,6 +35,8 @@ GATEWAY = make_certificate()
 class MarkSet(set[str]):
     """Marks in memory."""
 
+    kept = True
+
     def note(self, mark: str) -> None:
         """Note it."""
         self.add(mark)

@@ -715,3 +715,18 @@ async def test_what_shows_and_is_not_in_force_is_committed_once_the_meters_say_s
     assert b.story.count(COMMIT) == commits + 1
     assert run.reports[-1].record is not None
     assert run.reports[-1].record.verdict is Verdict.EFFECTIVE
+
+
+async def test_a_session_that_was_refused_one_call_and_then_died_is_made_anew() -> None:
+    """One call says 401 to a session that lives, and the gateway restarts: its 403 is the dead token's, and the boundary is kept."""
+    b = bench(local("07:30"))
+    run = Run(b)
+    b.wire.answers[READ] = (401, b"")
+    await run.until(local("07:40"))
+    b.scenario("reboots")
+    await run.until(local("07:41"))
+    del b.wire.answers[READ]
+    await run.until(local("07:56"))
+
+    assert obeyed(b) == ("self_consumption", 9.75, True)
+    assert run.reports[-1].trouble is None

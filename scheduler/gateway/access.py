@@ -181,7 +181,7 @@ class Access:
                 self._denied[call.step] += 1
             raise
         except NotCapable:
-            if session is None or self._denied[call.step] or not await self._may_be_dead(session, call):
+            if session is None or not await self._may_be_dead(session, call):
                 raise
             self._drop(session, call)
             raise SessionExpired("the gateway no longer knows our session (403)") from None
@@ -224,6 +224,8 @@ class Access:
 
         Up to firmware 1.24 nothing tells the two apart, and a token that was good once may have died since.
         """
+        if self._denied[call.step]:  # so it would be to a new session, unless this one has died since
+            return session.proven and self._can_tell and await self._is_dead(session, call)
         if call.acts and not self._can_tell:
             return session.proven and self.last_status == HTTPStatus.FORBIDDEN
         return await self._is_dead(session, call)
@@ -242,14 +244,12 @@ class Access:
         status = self.last_status
         if status not in _NO_ACCESS:
             return False
-        if status == HTTPStatus.UNAUTHORIZED and not (
-            self._can_tell and self._denied[call.step] % _TRUSTED_TIMES
-        ):
+        doubted = self._can_tell and self._denied[call.step] % _TRUSTED_TIMES
+        if status == HTTPStatus.UNAUTHORIZED and not doubted:
             return True
+        other = calls.OPERATION if call == calls.UPDATE else calls.UPDATE
         try:
-            await self.exchange(
-                calls.OPERATION if call == calls.UPDATE else calls.UPDATE, token=session.token
-            )
+            await self.exchange(other, token=session.token)
         except (SessionExpired, NotCapable):
             return True
         return False

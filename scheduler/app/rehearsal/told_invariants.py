@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from scheduler.app.rehearsal.facts import READ, Exchange, Facts, Wish
+from scheduler.app.rehearsal.facts import READ, WRITE, Exchange, Facts, Wish
 from scheduler.app.rehearsal.invariant import Invariant
 from scheduler.model.events import Drifted, Event
 from scheduler.model.status import Status
@@ -98,12 +98,34 @@ class DriftIsSomebodyElses(Invariant):
     """Looks for our own read-back before somebody is blamed."""
 
     identifier = "I17"
+    about = frozenset({READ, WRITE})
     sentence = "a change is put down to somebody only after ours was read back"
 
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts)
+        self._read: deque[Wish] = deque(maxlen=2)
+
+    def over(self, exchange: Exchange) -> Iterable[str]:
+        """A reading since our last write."""
+        if exchange.name == WRITE:
+            self._read.clear()
+        elif self.facts.read is not None:
+            self._read.append(self.facts.read)
+        return ()
+
     def told(self, event: Event) -> Iterable[str]:
-        """A drift."""
+        """A drift; where the clock was set what is wished may change to and fro, and was read before that."""
         facts = self.facts
-        if isinstance(event, Drifted) and facts.stepped_s < facts.wished_s and facts.met_s < facts.wished_s:
+        if (
+            not isinstance(event, Drifted)
+            or facts.met_s >= facts.wished_s
+            or facts.stepped_s >= facts.wished_s
+        ):
+            return
+        if not any(
+            facts.wish is not None and facts.wish.is_met(it.mode or "", it.raw_percent or 0.0)
+            for it in self._read
+        ):
             yield f"{event.found} instead of {event.expected}, which was never read"
 
 

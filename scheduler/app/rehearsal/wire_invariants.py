@@ -204,9 +204,9 @@ class SilenceIsKept(Invariant):
     def sent(self, exchange: Exchange) -> Iterable[str]:
         """What is asked too early."""
         facts = self.facts
-        known = self._told_s >= max(facts.stepped_s, facts.forgot_s)
-        # Who dies in the instant of the answer notes nothing.
-        if not known or self._told_s == facts.died_s or exchange.at_s >= self._told_s + 300.0:
+        if self._told_s == facts.died_s:  # who dies in the instant of the answer notes nothing
+            self._told_s = EARLY_S
+        if exchange.at_s >= self._told_s + 300.0 or self._told_s < max(facts.stepped_s, facts.forgot_s):
             return ()
         repairs = exchange.name in {SITEMASTER, RUN} and MAY_HAVE_STOPPED in facts.owed
         return () if repairs else (f"{exchange.name} {exchange.at_s - self._told_s:.1f} s after it",)
