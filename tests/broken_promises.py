@@ -100,7 +100,8 @@ def _lateness(scene: Scene) -> Iterator[str]:
         if obeyed.running and (obeyed.mode, obeyed.reserve_raw_percent) == DESIRED_RAW and end > scene.healed
     )
     since = next(right, None)
-    found_s = METERS_S if scene.struck_by(UNSEEN) and scene.told(EffectJudged) else HEALED_S
+    unseen = scene.home.obeys_late or scene.struck_by(UNSEEN)
+    found_s = METERS_S if unseen and scene.told(EffectJudged) else HEALED_S
     if since is not None and since > max(scene.healed + timedelta(seconds=found_s), _patient_until(scene)):
         yield f"L2: right {(since - scene.healed).total_seconds():.1f} s after the last fault"
 
