@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from scheduler.model.evidence import SwitchRecord, Verdict
-from scheduler.model.setpoint import NOTHING, Setpoint
-from scheduler.model.status import Status
+from scheduler.model.setpoint import Setpoint
+from scheduler.model.status import Status, unknown
 from scheduler.observe.status import OLD, STALE, StatusFile, judge, parse, text
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
@@ -163,20 +163,7 @@ def test_the_screen() -> None:
 
 def test_the_screen_before_anything_is_known() -> None:
     """Nothing that was not read or proven is shown as if it were."""
-    rows = text(
-        document(
-            period=None,
-            desired=NOTHING,
-            rules=(),
-            actual=None,
-            read_at=None,
-            record=None,
-            next_boundary=None,
-            next_desired=None,
-            next_moment=None,
-            firmware=None,
-        )
-    )
+    rows = text(replace(unknown(AT, AT), plan_digest="0f").document(LOS_ANGELES))
 
     assert rows == [
         ("period", "none"),

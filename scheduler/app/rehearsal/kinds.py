@@ -112,17 +112,17 @@ def _stop(world: World, _lasting: timedelta, _random: Random) -> None:
     world.usecases.somebody_stops_it()
 
 
-def _start(world: World) -> None:
-    world.device.mischief.runs_to_forget = 0
-    world.device.run()
-
-
 def _take_writes(world: World) -> None:
     world.device.mischief.writes_to_ignore = 0
 
 
 def _remember_to_start(world: World) -> None:
     world.device.mischief.runs_to_forget = 0
+
+
+def _start(world: World) -> None:
+    _remember_to_start(world)
+    world.device.run()
 
 
 def _upgrade(world: World, lasting: timedelta, _random: Random) -> None:
@@ -141,7 +141,6 @@ def _behave(world: World) -> None:
     troubles[:] = [t for t in troubles if t.left != 0 and (t.until is None or now < t.until)]
 
 
-SECONDS = (2.0, 20.0)
 MINUTES = (30.0, 600.0)
 
 KINDS: dict[str, Kind] = {
