@@ -15,7 +15,7 @@ from scheduler.app.rehearsal.facts import Facts
 from scheduler.control.loop import REST_S, TICK_S
 from scheduler.control.trust import LOOK_S
 from scheduler.model.events import Event, MomentEnded, MomentStarted
-from scheduler.model.evidence import Verdict
+from scheduler.model.evidence import SwitchRecord, Verdict
 from scheduler.model.status import Status
 
 CALM_S = 30.0
@@ -107,7 +107,7 @@ class Leaps:
     def _looks_s(self, status: Status, now_s: float, ahead: Ahead, until_s: float) -> float:
         """How long it is until the last look before the next thing that happens; zero where none may be leapt over."""
         look_s, due_s = ahead.look_s, ahead.due_s
-        if self._read_s == now_s:
+        if self._read_s == now_s or (due_s == look_s and _is_shut(status.record)):
             first_s = look_s
         elif (
             self._facts.met and due_s == self._read_s + look_s - now_s
@@ -130,8 +130,7 @@ class Leaps:
         facts, record = self._facts, status.record
         return (
             record is not None
-            and record.verdict in STEADY
-            and status.trouble is None
+            and ((record.verdict in STEADY and status.trouble is None) or _is_shut(record))
             and status.installing_since is None
             and not facts.faults
             and now_s > max(facts.fault_s, facts.stepped_s, facts.began_s) + ahead.look_s + CALM_S
@@ -140,6 +139,11 @@ class Leaps:
             and not facts.forgets
             and (not self._drops_alarms or ahead.due_s % TICK_S == 0)
         )
+
+
+def _is_shut(record: SwitchRecord | None) -> bool:
+    """Whether the gateway is one that lets no program switch: it is looked at, and nothing else is tried."""
+    return record is not None and record.verdict is Verdict.REFUSED and not record.attempts
 
 
 def _rested_s(due_s: float) -> float:
