@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bench import readme_schedule
 
-from scheduler.app.rehearsal.kinds import KINDS
+from scheduler.app.rehearsal.kinds import KINDS, OFTEN
 from scheduler.app.rehearsal.performance import Order, rehearse, rehearse_all
 from scheduler.app.rehearsal.summary import Summary
 
@@ -19,7 +19,7 @@ YEARS = 80
 DAYS = 30.0
 SEED = 2026
 EACH = 1_000
-"""So often each kind of fault is to happen in all of that, but for those that are made rare."""
+"""So often each kind of fault is to happen in all of that, or a tenth of it at least; those that are made rare so much less."""
 
 
 def order(**changes: Any) -> Order:
@@ -39,7 +39,9 @@ def test_l2_eighty_years_break_no_promise() -> None:
     assert document["broken"] == []
     assert document["years"] >= YEARS * 0.99
     assert document["boundaries"]["late_s_without_faults"]["max"] <= 60
-    assert {kind for kind in KINDS if summary.counts[f"fault {kind}"] < EACH / 10} == set()
+    assert {
+        kind for kind in KINDS if summary.counts[f"fault {kind}"] < EACH / 10 * OFTEN.get(kind, 1.0)
+    } == set()
     assert len(summary.killed) >= 20
 
 
