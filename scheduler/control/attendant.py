@@ -110,6 +110,8 @@ class Attendant:
         self._session.forgive()
         if gateway is not None:
             await self._gateway.close()
+            if device != self._diary.device:
+                self.state.leave()
             self._diary = Diary(self._note, device)
             self._take(gateway)
             self.state.pacing, self.state.identity, self.state.record = STEADY, None, None

@@ -45,7 +45,7 @@ class Diary:
 
     def __init__(self, note: Note, device: str) -> None:
         self._note = note
-        self._device = device
+        self.device = device
         content = note.load()
         self._content = content if content.get(DEVICE, device) == device else {}
 
@@ -69,6 +69,6 @@ class Diary:
             return
         merged = {**self._content, **sections}
         self._content = {name: section for name, section in merged.items() if section} | {
-            DEVICE: self._device
+            DEVICE: self.device
         }
         self._note.save(dict(self._content))

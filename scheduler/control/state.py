@@ -60,6 +60,11 @@ class State:
         """The verdict on the current target, None while it is new."""
         return None if self.record is None else self.record.verdict
 
+    def leave(self) -> None:
+        """Another gateway is in charge: what was read of the one before it is nothing that this one does."""
+        self.actual = self.read_at = self.live = None
+        self.held = frozenset()
+
     def aim(self, desired: Setpoint, boundary: datetime) -> None:
         """Take up a new target: nothing is proven of it yet."""
         self.desired, self.boundary, self.record, self.alert = desired, boundary, None, None
