@@ -380,7 +380,7 @@ def test_each_invariant_speaks_of_a_bad_trace(what: str) -> None:
 
 def course(**changes: Any) -> tuple[Facts, Course, Jury]:
     """A course on which all is well until now."""
-    known = facts(**{"now_s": 0.0, "fault_s": -1e6, **changes})
+    known = facts(**{"now_s": 0.0, "began_s": 0.0, "fault_s": -1e6, **changes})
     jury = Jury(known)
     it = Course(known, jury)
     it.wish(DAY, 0.0)
@@ -426,6 +426,63 @@ def test_i3_a_standstill_of_ours_is_found() -> None:
 
     assert [b.identifier for b in jury.broken] == ["I3"]
     assert it.stopped_s["us"] == 16.0
+
+
+def stopped_at(at_s: float, it: Course, known: Facts) -> None:
+    """A login of ours stops the battery."""
+    known.by_us_s = at_s
+    it.battery(Obeyed(mode="self_consumption", reserve_raw_percent=9.75, running=False), at_s)
+
+
+def standstills(jury: Jury) -> list[float]:
+    """When a standstill became too long."""
+    return [it.at_s for it in jury.broken if it.identifier == "I3"]
+
+
+def test_i3_what_excuses_a_setpoint_for_long_excuses_no_standstill() -> None:
+    """Somebody set it, and a fault heals in an hour: the battery runs 120 s after the fault's end all the same."""
+    known, it, jury = course()
+    it.fault(1000.0)
+    stopped_at(1010.0, it, known)
+    it.stand()
+    it.healed(1600.0, 3720.0)
+
+    it.reach(1720.0)
+    before = standstills(jury)
+    it.reach(1721.0)
+
+    assert before == []
+    assert standstills(jury) == [1720.0]
+
+
+def test_i3_whoever_follows_a_killed_process_has_sixty_seconds_to_start_the_battery() -> None:
+    """While nobody is there nothing is expected, and 60 s after the next start it is."""
+    known, it, jury = course()
+    stopped_at(1000.0, it, known)
+    known.died_s = 1001.0
+    it.reach(1600.0)
+    known.began_s = 1600.0
+
+    it.reach(1660.0)
+    before = standstills(jury)
+    it.reach(1661.0)
+
+    assert before == []
+    assert standstills(jury) == [1660.0]
+
+
+def test_i3_a_silence_that_the_gateway_wants_excuses_a_standstill_until_it_is_over() -> None:
+    """After a 429 nobody logs in, and without a session nobody can start the battery: two minutes after that it runs."""
+    known, it, jury = course()
+    stopped_at(1000.0, it, known)
+    it.silence(1300.0)
+
+    it.reach(1420.0)
+    before = standstills(jury)
+    it.reach(1421.0)
+
+    assert before == []
+    assert standstills(jury) == [1420.0]
 
 
 def test_i18_flips_are_found() -> None:

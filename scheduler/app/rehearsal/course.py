@@ -24,7 +24,7 @@ THROTTLED_S = 360.0
 """L2: the same after a 429, whose silence is at least 300 s."""
 
 STARTED_S = 60.0
-"""L3: so soon after the start of a process that follows a killed one the battery has its setpoint."""
+"""L3: so soon after its start a process that follows a killed one has brought everything to what should be."""
 
 UNWILLING_S = (300.0, 3600.0)
 """So long nothing is asked after the third login in a row that was refused because power flows, twice as long after each
@@ -59,6 +59,7 @@ class Course:
         self._flips_of_wish = 0
         self._trouble_s: float | None = None
         self._unwilling = 0
+        self._silent_s = 0.0
 
     @property
     def _deadline_s(self) -> float:
@@ -75,14 +76,25 @@ class Course:
             if now_s > deadline_s:
                 self._charge_wrong(deadline_s)
         if facts.by_us_s is not None:
-            deadline_s = max(facts.by_us_s + STOPPED_S, self._deadline_s)
+            deadline_s = self._start_deadline_s(facts.by_us_s)
             if now_s > deadline_s:
                 said = f"stopped since {facts.by_us_s:.0f} s"
-                self._charge(
-                    "I3", f"a login of ours stops the battery for at most {STOPPED_S:g} s", deadline_s, said
-                )
+                sentence = f"a login of ours stops the battery for at most {STOPPED_S:g} s, and for {HEALED_S:g} s after a fault"
+                self._charge("I3", sentence, deadline_s, said)
         self._at_s = max(self._at_s, now_s)
         facts.now_s = max(facts.now_s, now_s)
+
+    def _start_deadline_s(self, stopped_s: float) -> float:
+        """Until when a battery that a login of ours stopped then must run again. What excuses a setpoint does not excuse this."""
+        facts = self._facts
+        if facts.faults or facts.died_s >= facts.began_s:  # something goes wrong, or nobody is there
+            return math.inf
+        return max(
+            stopped_s + STOPPED_S,
+            facts.fault_s + HEALED_S,
+            facts.began_s + STARTED_S,
+            self._silent_s + HEALED_S,
+        )
 
     def _charge_wrong(self, deadline_s: float) -> None:
         facts = self._facts
@@ -177,6 +189,11 @@ class Course:
         if self._unwilling >= 3:  # noqa: PLR2004 - see `UNWILLING_S`
             first_s, most_s = UNWILLING_S
             self.excuse(now_s + min(first_s * 2.0 ** (self._unwilling - 3), most_s) + HEALED_S)
+
+    def silence(self, until_s: float) -> None:
+        """The gateway wants to be left alone until then: without a session nobody can start the battery before."""
+        self._silent_s = max(self._silent_s, until_s)
+        self.excuse(until_s + ON_TIME_S)
 
     def stand(self) -> None:
         """What somebody set stands until something else is wished."""

@@ -67,7 +67,7 @@ class Record:
         if status == 429:  # noqa: PLR2004 - too many
             said = exchange.retry_after or ""
             silence_s = min(max(float(said), SILENCE_S[0]), SILENCE_S[1]) if said.isdigit() else SILENCE_S[0]
-            self.course.excuse(now_s + silence_s + 60.0)
+            self.course.silence(now_s + silence_s)
         if len(self._device.history) > self._seen:
             self.look_at_battery()
         self.jury.over(exchange)

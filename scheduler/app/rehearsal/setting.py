@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from scheduler.gateway.local import Credentials
+from scheduler.gateway.credentials import Credentials
 from scheduler.simulator.device import SimulatedGateway
 from scheduler.simulator.personality import PERSONALITIES, Personality
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from random import Random
 
 from scheduler.app.rehearsal.aim import HOLD, Aim
+from scheduler.app.rehearsal.course import STARTED_S
 from scheduler.app.rehearsal.facts import LOGIN, READ, Exchange, Facts
 from scheduler.app.rehearsal.hours import Alarms, Hours
 from scheduler.app.rehearsal.leaps import Ahead, Leaps
@@ -39,9 +40,6 @@ COARSE = timedelta(hours=1)
 
 DEAD_S = (2.0, 2.0, 5.0, 15.0, 60.0, 300.0, 600.0)
 """How long it may take until a killed process is followed by another; systemd takes the first."""
-
-STARTED_S = 60.0
-"""L3: so soon after its start a process has brought everything to what should be."""
 
 RETURNED_S = 240.0
 """So soon after an install that we asked for the gateway is back all must be well: it starts up meanwhile."""
