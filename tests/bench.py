@@ -13,7 +13,8 @@ from clockwork import VirtualClock
 
 from scheduler.control.session import Session
 from scheduler.control.switch import Order, Procedure
-from scheduler.gateway.local import Credentials, LocalGateway
+from scheduler.gateway.credentials import Credentials
+from scheduler.gateway.local import LocalGateway
 from scheduler.gateway.note import NoNote
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.events import Event

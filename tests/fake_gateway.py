@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import httpx
 
-from scheduler.gateway.local import Credentials, LocalGateway
+from scheduler.gateway.credentials import Credentials
+from scheduler.gateway.local import LocalGateway
 from scheduler.gateway.note import Note
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.setpoint import Setpoint

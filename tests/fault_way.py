@@ -15,7 +15,8 @@ from tls_peer import make_certificate
 from toxic_proxy import ToxicProxy
 
 from scheduler.daemon.clock import SystemClock
-from scheduler.gateway.local import Credentials, LocalGateway, LocalPace
+from scheduler.gateway.credentials import Credentials
+from scheduler.gateway.local import LocalGateway, LocalPace
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.errors import GatewayError
 from scheduler.simulator.device import SimulatedGateway

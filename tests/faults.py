@@ -14,7 +14,8 @@ from days import Run
 from starlette.responses import Response
 
 from scheduler.control.session import Session
-from scheduler.gateway.local import Credentials, LocalGateway
+from scheduler.gateway.credentials import Credentials
+from scheduler.gateway.local import LocalGateway
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.events import Event
 from scheduler.model.timeline import DriftPolicy

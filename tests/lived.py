@@ -18,7 +18,8 @@ from days import run_until
 
 from scheduler.control.agenda import Policy
 from scheduler.control.loop import Loop
-from scheduler.gateway.local import Credentials, LocalGateway
+from scheduler.gateway.credentials import Credentials
+from scheduler.gateway.local import LocalGateway
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.errors import GatewayError
 from scheduler.model.events import Event

@@ -46,11 +46,12 @@ STATUSES: list[tuple[int, type[GatewayError]]] = [
 @pytest.mark.parametrize("step", CALLS)
 @pytest.mark.parametrize(("status", "kind"), STATUSES)
 async def test_what_a_status_means_within_a_session(step: str, status: int, kind: type[GatewayError]) -> None:
-    """With a token, each status is exactly one of our errors, and only 401 ends the session."""
+    """With a token that was good once, each status is exactly one of our errors, and only 401 ends the session."""
     fake = Fake()
     gateway = gateway_of(fake)
     await gateway.login()
     await gateway.identify()
+    await gateway.read()
     method, path, call = CALLS[step]
     fake.says(method, path, status)
 

@@ -160,7 +160,8 @@ def bomb(kind: str) -> tuple[str, bytes]:
 CHILD = """
 import asyncio, json, sys
 from datetime import UTC, datetime
-from scheduler.gateway.local import Credentials, LocalGateway
+from scheduler.gateway.credentials import Credentials
+from scheduler.gateway.local import LocalGateway
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.errors import Transient
 

@@ -38,7 +38,8 @@ from tls_peer import LONG_AGO, Made, always, make_certificate, response
 from tls_peer import serving as peer
 
 from scheduler.control.session import Session
-from scheduler.gateway.local import Credentials, LocalGateway
+from scheduler.gateway.credentials import Credentials
+from scheduler.gateway.local import LocalGateway
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.errors import IdentityChanged, Transient
 from scheduler.model.events import GatewayBack, PersonNeeded

@@ -11,7 +11,8 @@ import pytest
 from fake_gateway import CALLS, EMAIL, NOW, PASSWORD, TOKEN, Ledger
 from tls_peer import always, make_certificate, response, serving
 
-from scheduler.gateway.local import Credentials, LocalGateway
+from scheduler.gateway.credentials import Credentials
+from scheduler.gateway.local import LocalGateway
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.errors import GatewayError, NotOffered, Throttled, Transient
 from scheduler.model.setpoint import Setpoint

@@ -10,8 +10,9 @@ import httpx
 import pytest
 from fake_gateway import CALLS, EMAIL, NOW, PASSWORD, TOKEN, Fake, Ledger, gateway_of, write
 
+from scheduler.gateway.credentials import Credentials
 from scheduler.gateway.http import DEADLINE_S
-from scheduler.gateway.local import Credentials, LocalGateway
+from scheduler.gateway.local import LocalGateway
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.errors import (
     BadCredentials,
@@ -21,6 +22,7 @@ from scheduler.model.errors import (
     SessionExpired,
     Throttled,
     Transient,
+    Unsteady,
     Unwilling,
 )
 from scheduler.model.evidence import Step
@@ -313,6 +315,7 @@ async def test_a_refusal_that_a_login_mended_is_forgotten() -> None:
     fake = Fake()
     gateway = gateway_of(fake)
     await gateway.login()
+    await gateway.read()
     fake.says("GET", "/api/operation", 401)
     with pytest.raises(SessionExpired):
         await gateway.read()
@@ -370,20 +373,61 @@ async def test_a_redirect_is_never_followed(place: str) -> None:
 
 
 @pytest.mark.parametrize("step", CALLS)
-async def test_a_second_401_is_no_lack_of_the_role(step: str) -> None:
-    """Refused under two sessions in a row: still the session's fault, which a login may mend, and never latched."""
+async def test_i3_a_session_that_is_refused_at_once_is_used_for_a_while(step: str) -> None:
+    """Refused from the first moment, under one session after the other: each is used on, twice as long as the one before."""
     fake = Fake()
-    gateway = gateway_of(fake)
-    method, path, call = CALLS[step]
-    fake.says(method, path, 401)
-    fake.says("GET", "/api/operation", 401)
-    fake.says("GET", "/api/system/update/status", 401)
-    for _ in range(3):
+    now = NOW
+    gateway = gateway_of(fake, now=lambda: now)
+    for method, path, _ in CALLS.values():
+        fake.says(method, path, 401)
+    *_, call = CALLS[step]
+    for wait_s in (60, 120, 240, 480, 480):
         await gateway.login()
+        for _ in range(2):
+            with pytest.raises(Unsteady, match="does not know the session that it gave"):
+                await call(gateway)
+            assert gateway.has_session
+            now += timedelta(seconds=wait_s / 2)
         with pytest.raises(SessionExpired):
             await call(gateway)
         assert not gateway.has_session
     await gateway.close()
+
+
+async def test_i3_a_session_that_the_gateway_learns_of_late_costs_no_second_login() -> None:
+    """A gateway that knows its own token only after half a minute: the one login of before serves the call."""
+    fake = Fake()
+    now = NOW
+    gateway = gateway_of(fake, now=lambda: now)
+    fake.says("GET", "/api/operation", 401)
+    await gateway.login()
+    with pytest.raises(Unsteady):
+        await gateway.read()
+    now += timedelta(seconds=30)
+    fake.odd.clear()
+
+    await gateway.read()
+    await gateway.close()
+
+    assert fake.lines.count("POST /api/login/Basic") == 1
+
+
+async def test_i3_what_everybody_may_read_proves_no_session() -> None:
+    """Firmware that shows the battery to strangers: that it does so with a dead token too keeps nobody from believing a 401."""
+    fake = Fake()
+    gateway = await old_gateway(fake, "1.15.0")
+    fake.says("GET", "/api/operation", 401)
+    fake.says("GET", "/api/sitemaster/run", 401)
+    with pytest.raises(SessionExpired):
+        await gateway.start()
+    await gateway.login()
+    for _ in range(3):
+        await gateway.is_running()
+        with pytest.raises(Unsteady):
+            await gateway.start()
+    await gateway.close()
+
+    assert fake.lines.count("POST /api/login/Basic") == 2
 
 
 async def test_a_session_that_another_call_proves_is_kept_through_401s() -> None:

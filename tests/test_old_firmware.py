@@ -12,6 +12,7 @@ from scheduler.control.ports import UNCOMMITTED
 from scheduler.control.switch import Procedure
 from scheduler.model.events import EffectJudged
 from scheduler.model.evidence import SwitchRecord, Verdict
+from scheduler.model.setpoint import Setpoint
 
 WRITE = "POST /api/operation"
 COMMIT = "GET /api/config/completed"
@@ -77,6 +78,23 @@ async def test_a_second_write_that_fails_keeps_the_commit_owed() -> None:
 
     assert record.verdict is Verdict.UNREACHABLE
     assert UNCOMMITTED in b.marks
+
+
+async def test_a_write_that_was_lost_is_not_said_again_by_a_later_switch() -> None:
+    """A commit that is owed, of what is shown already, brings in what is shown, and not what failed to be written hours ago."""
+    b = bench(local("12:00"), firmware="1.43.3")
+    b.wire.answers[WRITE] = (500, b"")
+    await switched(b, b.procedure(BY_NIGHT))
+    shown = obeyed(b)
+    b.wire.answers.clear()
+    said = len(b.story)
+
+    record = await switched(b, b.procedure(Setpoint(mode="self_consumption", reserve_percent=20)))
+
+    assert record.verdict is Verdict.VERIFIED
+    assert record.attempts == 1
+    assert obeyed(b) == shown
+    assert COMMIT in b.story[said:]
 
 
 async def test_the_day_of_a_late_gateway_is_proven_by_its_meters() -> None:

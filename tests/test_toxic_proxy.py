@@ -16,7 +16,8 @@ import pytest
 from fake_gateway import Ledger
 from toxic_proxy import ToxicProxy
 
-from scheduler.gateway.local import Credentials, LocalGateway
+from scheduler.gateway.credentials import Credentials
+from scheduler.gateway.local import LocalGateway
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.errors import IdentityChanged, Transient
 from scheduler.simulator.device import SimulatedGateway

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from scheduler.config.configuration import Configuration, GatewaySettings
 from scheduler.control.ports import Clock
-from scheduler.gateway.local import Credentials, LocalGateway
+from scheduler.gateway.credentials import Credentials
+from scheduler.gateway.local import LocalGateway
 from scheduler.gateway.pin import Endpoint, read_fingerprint
 from scheduler.model.errors import StoreError
 from scheduler.store.memory import Memory

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -18,11 +17,13 @@ from scheduler.gateway import calls, wire
 from scheduler.gateway.answers import Standing, error_of
 from scheduler.gateway.budget import LoginBudget
 from scheduler.gateway.calls import Call
+from scheduler.gateway.credentials import Credentials
 from scheduler.gateway.habits import version_of
 from scheduler.gateway.http import Connection
 from scheduler.gateway.latch import PasswordLatch, SerialLatch, Silence
 from scheduler.gateway.note import Notebook
 from scheduler.gateway.pin import Endpoint
+from scheduler.gateway.token import Token
 from scheduler.model.errors import (
     BadCredentials,
     NotCapable,
@@ -40,25 +41,6 @@ _TRUSTED_TIMES = 100
 """So often a session that lives is believed although one call says otherwise, before a login is tried all the same."""
 
 _NO_ACCESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """Who logs in. ``force_sm_off`` asks the gateway to stop the battery for it even while power flows."""
-
-    username: str
-    password: str | None = field(repr=False)
-    email: str = field(default="", repr=False)
-    force_sm_off: bool = False
-
-
-@dataclass(slots=True)
-class _Session:
-    """A token, and whether any answer came of it yet."""
-
-    token: str = field(repr=False)
-    roles: tuple[str, ...] = ()
-    proven: bool = False
 
 
 class Access:
@@ -85,9 +67,9 @@ class Access:
         self._password = PasswordLatch(notebook, endpoint, secret, now)
         self._serial = SerialLatch(notebook, endpoint)
         self._silence = Silence(notebook, endpoint, now)
-        self._session: _Session | None = None
+        self._session: Token | None = None
         self._denied: Counter[str] = Counter()
-        self._unwilling = 0
+        self._unwilling = self._in_vain = 0
         self.firmware: str | None = None
         self._steps: deque[Step] = deque(maxlen=_STEPS_KEPT)
 
@@ -164,16 +146,17 @@ class Access:
             raise
         self._unwilling = 0
         self._password.accepted()
-        self._session = _Session(wire.token(answer), wire.roles(answer))
+        self._session = Token(wire.token(answer), self._now(), wire.roles(answer), self._in_vain)
 
     async def ask(self, call: Call, body: Mapping[str, Any] | None = None) -> bytes:
         """A call within the session, if there is one.
 
         SessionExpired has dropped it, unless another login would not help: it lives, and this call was refused twice.
+        Unsteady has kept one that the gateway gave a moment ago and does not know yet.
         """
         session = self._session
         try:
-            answer = await self.exchange(call, token=session.token if session else None, body=body)
+            answer = await self.exchange(call, token=session.text if session else None, body=body)
         except SessionExpired:
             if session is None or not self._denied[call.step] or await self._is_dead(session, call):
                 self._drop(session, call)
@@ -185,8 +168,9 @@ class Access:
                 raise
             self._drop(session, call)
             raise SessionExpired("the gateway no longer knows our session (403)") from None
-        if session is not None:
+        if session is not None and self._wants_login(call):
             session.proven = True
+            self._in_vain = 0
         self._denied.pop(call.step, None)
         return answer
 
@@ -197,7 +181,7 @@ class Access:
         """
         session = self._session
         try:
-            return await self.exchange(call, token=session.token if session else None)
+            return await self.exchange(call, token=session.text if session else None)
         except SessionExpired:
             forbidden = self.last_status == HTTPStatus.FORBIDDEN
             if session is None or not forbidden or call == calls.UPDATE or await self._is_dead(session, call):
@@ -214,12 +198,18 @@ class Access:
         """Use the token no more: it was given back."""
         self._session = None
 
-    def _drop(self, session: _Session | None, call: Call) -> None:
+    def _drop(self, session: Token | None, call: Call) -> None:
+        """Give up a session that was refused, if there is one; Unsteady where it is used all the same for a while."""
         self._session = None
-        if session is not None:
-            self._denied[call.step] = 1
+        if session is None:
+            return
+        if session.is_awaited(self._now()):
+            self._session = session
+            raise Unsteady("the gateway let us in, and does not know the session that it gave") from None
+        self._in_vain += not session.proven
+        self._denied[call.step] = 1
 
-    async def _may_be_dead(self, session: _Session, call: Call) -> bool:
+    async def _may_be_dead(self, session: Token, call: Call) -> bool:
         """Whether the 403 that a call just got may be the token's fault, so that a login is worth its price once.
 
         Up to firmware 1.24 nothing tells the two apart, and a token that was good once may have died since.
@@ -230,26 +220,35 @@ class Access:
             return session.proven and self.last_status == HTTPStatus.FORBIDDEN
         return await self._is_dead(session, call)
 
+    def _wants_login(self, call: Call) -> bool:
+        """Whether an answer to it tells that the session lives, as far as is known."""
+        version = version_of(self.firmware)
+        return version is None or call.wants_login(version)
+
     @property
     def _can_tell(self) -> bool:
-        version = version_of(self.firmware)
-        return version is None or calls.UPDATE.wants_login(version)
+        return self._wants_login(calls.UPDATE)
 
-    async def _is_dead(self, session: _Session, call: Call) -> bool:
+    async def _is_dead(self, session: Token, call: Call) -> bool:
         """Whether the 401 or 403 that a call just got is the token's fault: an old gateway says 403 to a dead one as well.
 
         Where most calls are open, a token can die unnoticed until a write. The update status wants a login on every
-        firmware since 1.25 and no special role, so it tells. One that one call calls dead for ever is given up at last.
+        firmware since 1.25 and no special role, so it tells; before, the setpoint does. One that one call calls dead for
+        ever is given up at last.
         """
         status = self.last_status
         if status not in _NO_ACCESS:
             return False
-        doubted = self._can_tell and self._denied[call.step] % _TRUSTED_TIMES
+        witness, other = (
+            (calls.UPDATE, calls.OPERATION) if self._can_tell else (calls.OPERATION, calls.UPDATE)
+        )
+        if call == witness:
+            witness = other
+        doubted = self._wants_login(witness) and self._denied[call.step] % _TRUSTED_TIMES
         if status == HTTPStatus.UNAUTHORIZED and not doubted:
             return True
-        other = calls.OPERATION if call == calls.UPDATE else calls.UPDATE
         try:
-            await self.exchange(other, token=session.token)
+            await self.exchange(witness, token=session.text)
         except (SessionExpired, NotCapable):
             return True
         return False

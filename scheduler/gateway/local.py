@@ -16,10 +16,11 @@ from typing import Any
 import httpx
 
 from scheduler.gateway import calls, wire
-from scheduler.gateway.access import Access, Credentials
+from scheduler.gateway.access import Access
 from scheduler.gateway.body import parse as body_of
 from scheduler.gateway.budget import Ledger, LoginBudget
 from scheduler.gateway.calls import Call
+from scheduler.gateway.credentials import Credentials
 from scheduler.gateway.dates import read_date
 from scheduler.gateway.habits import habits_of
 from scheduler.gateway.http import DEADLINE_S, Connection
@@ -31,7 +32,7 @@ from scheduler.model.evidence import Step
 from scheduler.model.reading import Alert, Identity, Live, Power, UpdateStatus
 from scheduler.model.setpoint import Mode, Setpoint
 
-__all__ = ["Credentials", "LocalGateway", "LocalPace"]
+__all__ = ["LocalGateway", "LocalPace"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,7 @@ class LocalGateway:
     async def read(self) -> Setpoint:
         """GET /api/operation, in shown percent."""
         self._operation = wire.operation(await self._ask(calls.OPERATION))
+        self._written = None  # what was read counts from now on, also for a commit that is owed
         return self._operation.setpoint
 
     async def write(self, change: Setpoint) -> None:
