@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -113,6 +111,8 @@ def _is_fine(state: State, *, daemon: bool) -> bool:
 
 def _show_daemon(places: Places) -> bool:
     """Print what the daemon itself says, as `status` does; whether it says that all is well."""
+    from scheduler.cli.status import found, show
+
     memory = places.memory[0]
     if not os.path.lexists(memory):
         print("it has no memory: it was not started yet")
@@ -120,31 +120,17 @@ def _show_daemon(places: Places) -> bool:
     if not _may_enter(memory):
         say("what the daemon itself says may be seen with sudo only")
         return False
-    return _daemon(memory, json=False)
+    seen = found(memory)
+    show(seen, memory)
+    return seen.fine
 
 
 def _daemon_document(places: Places) -> dict[str, Any] | None:
     """What the daemon itself says, as `status --json` prints it; None if it may not be seen, or if it was not started yet."""
-    from json import loads
+    from scheduler.cli.status import found
 
     memory = places.memory[0]
-    if not _may_enter(memory):
-        return None
-    with redirect_stdout(io.StringIO()) as said:
-        _daemon(memory, json=True)
-    document: dict[str, Any] = loads(said.getvalue())
-    return document
-
-
-def _daemon(memory: Path, *, json: bool) -> bool:
-    """Print what `status` does; whether it ends with 0."""
-    from scheduler.cli.status import status as daemon_status
-
-    try:
-        daemon_status(state=memory, json=json)
-    except typer.Exit as ended:
-        return ended.exit_code == Exit.FINE
-    return True
+    return found(memory).document if _may_enter(memory) else None
 
 
 def _may_enter(memory: Path) -> bool:

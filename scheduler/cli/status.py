@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,15 +21,42 @@ ProbeOption = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What can be known of the daemon of a state directory: for other programs, for a monitor, and as rows of a screen."""
+
+    document: dict[str, Any]
+    fine: bool
+    reason: str
+    rows: list[tuple[str, str]]
+
+
 def status(*, state: StateOption = None, json: JsonOption = False, probe: ProbeOption = False) -> None:
     """Show what the daemon knows. Exits 0 if all is well and 1 if not; works while the daemon runs."""
+    directory = state_dir(state)
+    seen = found(directory)
+    if json:
+        print_json(seen.document)
+    else:
+        show(seen, directory, probe=probe)
+    raise typer.Exit(Exit.FINE if seen.fine else Exit.NO)
+
+
+def show(seen: Seen, directory: Path, *, probe: bool = False) -> None:
+    """Print it for a person; only the sentence if that ``probe`` is all that is wanted."""
+    print(f"{'fine' if seen.fine else 'NOT FINE'}: {seen.reason}")
+    for label, words in () if probe else (*seen.rows, ("memory", str(directory))):
+        print(f"  {label:<9} {words}")
+
+
+def found(directory: Path) -> Seen:
+    """What the daemon of this state directory knows, and the hold that waits for it if none runs."""
     from scheduler.daemon.clock import SystemClock
     from scheduler.model.errors import StoreError
     from scheduler.observe.status import judge, parse, text, waiting
     from scheduler.store import durable, heartbeat
     from scheduler.store.lock import holder
 
-    directory = state_dir(state)
     clock = SystemClock()
     now = clock.now()
     pid = holder(directory / "lock")
@@ -42,28 +70,22 @@ def status(*, state: StateOption = None, json: JsonOption = False, probe: ProbeO
         fine, reason = judge(document, running=pid is not None, now=now, silent_s=silent_s)
     except (StoreError, ValueError) as error:
         fine, reason = False, f"the status in {directory} cannot be read: {error}"
-    held = None if probe or pid is not None else _stored(directory, now)
-    if json:
-        print_json(
-            {
-                **(document or {"schema": "tou-scheduler/status", "version": 1}),
-                **({"hold": held and held.document()} if pid is None else {}),
-                "running": pid is not None,
-                "pid": pid,
-                "fine": fine,
-                "reason": reason,
-            }
-        )
-    else:
-        print(f"{'fine' if fine else 'NOT FINE'}: {reason}")
-        if document is not None and pid is None:  # commands may have changed since what its daemon knew
-            document["hold"] = None
-        rows = [] if document is None or probe else text(document)
-        for label, words in rows if held is None else [*rows, waiting(held)]:
-            print(f"  {label:<9} {words}")
-        if not probe:
-            print(f"  {'memory':<9} {directory}")
-    raise typer.Exit(Exit.FINE if fine else Exit.NO)
+    held = _stored(directory, now) if pid is None else None
+    # Commands may have changed the hold since what a daemon knew that has ended.
+    rows = [] if document is None else text(document if pid is not None else document | {"hold": None})
+    return Seen(
+        {
+            **(document or {"schema": "tou-scheduler/status", "version": 1}),
+            **({"hold": held and held.document()} if pid is None else {}),
+            "running": pid is not None,
+            "pid": pid,
+            "fine": fine,
+            "reason": reason,
+        },
+        fine,
+        reason,
+        rows if held is None else [*rows, waiting(held)],
+    )
 
 
 def _stored(directory: Path, now: datetime) -> Hold | None:
