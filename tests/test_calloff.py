@@ -10,7 +10,7 @@ import pytest
 from bench import Bench, bench
 
 from scheduler.control import calloff
-from scheduler.control.calloff import CalledOff, unless_called_off
+from scheduler.control.calloff import CalledOff, ended, unless_called_off
 from scheduler.control.ports import MAY_HAVE_STOPPED
 from scheduler.control.switch import Came
 from scheduler.model.events import LeftStopped
@@ -128,3 +128,24 @@ async def test_the_end_does_not_wait_for_a_gateway_that_hangs(monkeypatch: pytes
 
     assert "could not be put back into service within 0.01 s" in str(ended)
     assert b.marks == {MAY_HAVE_STOPPED}
+
+
+async def test_work_ends_with_whoever_waits_for_it() -> None:
+    """Whoever is cancelled while work goes on leaves none of it behind: a switch must not run on alone."""
+    begun, cut = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await never()
+        finally:
+            cut.set()
+
+    waiting = asyncio.create_task(ended(work(), asyncio.Event()))
+    await begun.wait()
+
+    waiting.cancel()
+    await asyncio.wait({waiting})
+
+    assert waiting.cancelled()
+    assert cut.is_set()

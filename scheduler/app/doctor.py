@@ -32,6 +32,7 @@ from scheduler.app.once import policy_of
 from scheduler.app.visit import Doubt, Interrupted, Visit, visit
 from scheduler.config.configuration import Configuration, GatewaySettings, Secret
 from scheduler.control.agenda import agenda
+from scheduler.control.calloff import ended
 from scheduler.control.ports import MAY_HAVE_STOPPED
 from scheduler.daemon.clock import SystemClock
 from scheduler.daemon.timesync import synchronised
@@ -112,14 +113,7 @@ async def _simulated(configuration: Configuration, directory: Path) -> AsyncIter
 
 async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:
     """Have the work done, or Interrupted at once: before the gateway was asked for anything, nothing is owed to it."""
-    working = asyncio.ensure_future(work)
-    stopping = asyncio.create_task(stop.wait(), name="stop")
-    try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopping.cancel()
-        working.cancel()  # of no effect on one that is done
-        await asyncio.wait({working, stopping})
+    working = await ended(work, stop)
     if working.cancelled():
         raise Interrupted(None, logins=0, restarted=False)
     working.result()

@@ -20,7 +20,7 @@ from scheduler.app.installing import Install, Installing, install_of
 from scheduler.app.once import keep_record
 from scheduler.app.plug import connect, device_of
 from scheduler.config.configuration import Configuration
-from scheduler.control.calloff import RELEASE_S, CalledOff
+from scheduler.control.calloff import RELEASE_S, CalledOff, ended
 from scheduler.control.diary import Diary
 from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Marks, Tell
 from scheduler.control.session import Session
@@ -189,14 +189,9 @@ async def visit(
         memory.listen(events.append)
         gateway = await connect(configuration, memory, clock, stack)
         guest = _guest(configuration, memory, gateway, clock, alone=alone, login=login)
-        visiting = asyncio.ensure_future(_received(guest, work))
-        stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
-            await asyncio.wait({visiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            visiting = await ended(_received(guest, work), stop)
         finally:
-            stopping.cancel()
-            visiting.cancel()  # of no effect on one that is done
-            await asyncio.wait({visiting})
             left = await _leave(guest)
         if isinstance(left, MayRestart):
             doubt(left)

@@ -6,8 +6,8 @@ For `once`, which has no loop to do it. How the switch itself goes is not known 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Tell
 from scheduler.control.session import RELEASE_S, Session
@@ -15,7 +15,9 @@ from scheduler.control.switch import Came
 from scheduler.model.errors import GatewayError, SchedulerError, Transient
 from scheduler.model.events import LeftStopped
 
-__all__ = ["RELEASE_S", "CalledOff", "unless_called_off"]
+__all__ = ["RELEASE_S", "CalledOff", "ended", "unless_called_off"]
+
+Result = TypeVar("Result")
 
 
 class CalledOff(SchedulerError):
@@ -33,8 +35,21 @@ class CalledOff(SchedulerError):
         self.left = left
 
 
+async def ended(work: Awaitable[Result], stop: asyncio.Event) -> asyncio.Future[Result]:
+    """``work``, done, or cancelled because ``stop`` was set first. Cancelled with whoever waits here, too."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        working.cancel()  # of no effect on one that is done
+        await asyncio.wait({working, stopping})
+    return working
+
+
 async def unless_called_off(
-    switch: Coroutine[Any, Any, Came],
+    switch: Awaitable[Came],
     stop: asyncio.Event,
     *,
     gateway: Gateway,
@@ -43,12 +58,7 @@ async def unless_called_off(
     tell: Tell,
 ) -> Came:
     """What ``switch`` came to, or CalledOff within `RELEASE_S` seconds after ``stop`` is set."""
-    switching = asyncio.create_task(switch, name="switch")
-    stopping = asyncio.create_task(stop.wait(), name="stop")
-    await asyncio.wait({switching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    switching.cancel()  # of no effect on one that is done
-    await asyncio.wait({switching})
+    switching = await ended(switch, stop)
     if not switching.cancelled():
         return switching.result()
     left = await _release(gateway, clock, marks, tell)
