@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -26,10 +25,7 @@ from scheduler.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scheduler.app.findings import Finding
-    from scheduler.config.configuration import Configuration
 
 _SIGNS = {"passed": ("✓", "+", typer.colors.GREEN), "failed": ("✗", "x", typer.colors.RED)}
 _NO_SIGN = ("–", "-", typer.colors.BRIGHT_BLACK)  # noqa: RUF001 - a dash, and meant as one
@@ -39,19 +35,23 @@ _INDENT = " " * 26
 
 def doctor(*, config: ConfigOption = None, state: StateOption = None, json: JsonOption = False) -> None:
     """Check the way to the gateway, step by step, and say what to do about each one that fails. Writes nothing."""
+    from scheduler.app.doctor import examine
     from scheduler.app.visit import Interrupted
-    from scheduler.daemon import process
+    from scheduler.daemon.process import run_until_told
     from scheduler.model.errors import SchedulerError
     from scheduler.observe.logs import configure
 
     configuration = load_or_fail(config_path(config))
+    directory = state_dir(state)
     configure()
 
     def show(finding: Finding) -> None:
         print(shown(finding), flush=True)
 
     try:
-        findings = process.run(_examine(configuration, state_dir(state), (lambda _: None) if json else show))
+        findings = run_until_told(
+            lambda stop: examine(configuration, directory, tell=(lambda _: None) if json else show, stop=stop)
+        )
     except Interrupted as error:
         fail_called_off(error)
     except SchedulerError as error:
@@ -59,16 +59,6 @@ def doctor(*, config: ConfigOption = None, state: StateOption = None, json: Json
     if json:
         print_json(document(findings))
     raise typer.Exit(Exit.NO if _failures(findings) else Exit.FINE)
-
-
-async def _examine(
-    configuration: Configuration, directory: Path, tell: Callable[[Finding], None]
-) -> list[Finding]:
-    """Until done, or until a signal calls it off: then the battery is put back into service first."""
-    from scheduler.app.doctor import examine
-    from scheduler.daemon import process
-
-    return await examine(configuration, directory, tell=tell, stop=process.told_to_stop())
 
 
 def document(findings: list[Finding]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from scheduler.cli.common import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scheduler.app.firmware import Checked, Known
+    from scheduler.app.firmware import Known
     from scheduler.config.configuration import Configuration
 
 _NOTHING = ("firmware", "not known yet")
@@ -86,10 +86,11 @@ def _check(
     configuration: Configuration, directory: Path, known: Known, show: Callable[[dict[str, Any]], None]
 ) -> NoReturn:
     """Ask the gateway, unless it is at an install; show what is known then, whatever comes of it, and end the program."""
+    from scheduler.app.firmware import check
     from scheduler.app.installing import Installing
     from scheduler.app.visit import Interrupted
-    from scheduler.daemon import process
     from scheduler.daemon.clock import SystemClock
+    from scheduler.daemon.process import run_until_told
     from scheduler.model.errors import SchedulerError
     from scheduler.observe.logs import configure
 
@@ -97,7 +98,7 @@ def _check(
     configure()
     say("asking the gateway; to look for an update can take it some minutes")
     try:
-        checked = process.run(_until_stopped(configuration, directory))
+        checked = run_until_told(lambda stop: check(configuration, directory, stop=stop, doubt=say_doubt))
     except Interrupted as error:
         show(known.document(zone))
         fail_called_off(error)
@@ -112,14 +113,6 @@ def _check(
         why = "a daemon owns it" if known.running else "it cannot be written"
         say(f"that is not kept in {directory}: {why}")
     raise typer.Exit(Exit.FINE if checked.answered else Exit.NO)
-
-
-async def _until_stopped(configuration: Configuration, directory: Path) -> Checked:
-    """Until done, or until a signal calls it off: then the battery is put back into service first."""
-    from scheduler.app.firmware import check
-    from scheduler.daemon import process
-
-    return await check(configuration, directory, stop=process.told_to_stop(), doubt=say_doubt)
 
 
 def _print(document: dict[str, Any], directory: Path, *, asked: bool) -> None:

@@ -161,35 +161,23 @@ def _check_place(bundle: Path) -> None:
 def _look(
     configuration: Configuration, directory: Path, calls: Sequence[Call], *, login: bool, whatever: bool
 ) -> Look:
+    from scheduler.app.inspect import look
     from scheduler.app.visit import Interrupted
-    from scheduler.daemon import process
+    from scheduler.daemon.process import run_until_told
     from scheduler.model.errors import SchedulerError
     from scheduler.observe.logs import configure
 
     configure()
     try:
-        return process.run(_until_stopped(configuration, directory, calls, login=login, whatever=whatever))
+        return run_until_told(
+            lambda stop: look(
+                configuration, directory, calls, stop=stop, login=login, whatever=whatever, doubt=say_doubt
+            )
+        )
     except Interrupted as error:
         fail_called_off(error)
     except SchedulerError as error:
         fail_for(error)
-
-
-async def _until_stopped(
-    configuration: Configuration, directory: Path, calls: Sequence[Call], *, login: bool, whatever: bool
-) -> Look:
-    from scheduler.app.inspect import look
-    from scheduler.daemon import process
-
-    return await look(
-        configuration,
-        directory,
-        calls,
-        stop=process.told_to_stop(),
-        login=login,
-        whatever=whatever,
-        doubt=say_doubt,
-    )
 
 
 def _print_one(configuration: Configuration, answer: Answer) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
@@ -20,24 +19,22 @@ from scheduler.cli.common import (
     state_dir,
 )
 from scheduler.model.errors import SchedulerError
-from scheduler.model.evidence import SwitchRecord, Verdict
+from scheduler.model.evidence import Verdict
 from scheduler.model.setpoint import Setpoint
-
-if TYPE_CHECKING:
-    from scheduler.config.configuration import Configuration
 
 
 def once(*, config: ConfigOption = None, state: StateOption = None, json: JsonOption = False) -> None:
     """Bring the gateway to what should be now, prove it, and stop."""
+    from scheduler.app.once import once as bring
     from scheduler.control.calloff import CalledOff
-    from scheduler.daemon import process
+    from scheduler.daemon.process import run_until_told
     from scheduler.observe.logs import configure
 
     configuration = load_or_fail(config_path(config))
-    zone = configuration.schedule.zone
+    directory, zone = state_dir(state), configuration.schedule.zone
     configure()
     try:
-        record = process.run(_bring(configuration, state_dir(state)))
+        record = run_until_told(lambda stop: bring(configuration, directory, stop=stop))
     except CalledOff as error:
         fail(str(error), Exit.UNVERIFIED if error.left is None else Exit.UNREACHABLE)
     except SchedulerError as error:
@@ -48,14 +45,6 @@ def once(*, config: ConfigOption = None, state: StateOption = None, json: JsonOp
     else:
         show(document)
     raise typer.Exit(code_of(record.verdict))
-
-
-async def _bring(configuration: Configuration, directory: Path) -> SwitchRecord:
-    """Until done, or until a signal calls it off: then the battery is put back into service first."""
-    from scheduler.app.once import once as bring
-    from scheduler.daemon import process
-
-    return await bring(configuration, directory, stop=process.told_to_stop())
 
 
 def code_of(verdict: Verdict) -> Exit:

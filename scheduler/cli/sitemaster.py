@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -29,7 +28,6 @@ from scheduler.cli.common import (
 if TYPE_CHECKING:
     from scheduler.app.service import Outcome
     from scheduler.app.visit import Interrupted
-    from scheduler.config.configuration import Configuration
 
 MEANS = (
     "Out of service, the battery neither charges nor discharges: the house lives on the grid alone, and is dark if the "
@@ -60,8 +58,9 @@ def sitemaster(
     json: JsonOption = False,
 ) -> None:
     """Show whether the battery is in service, put it into service, or take it out. Exits 1 if it is out when only shown."""
+    from scheduler.app.service import set_service
     from scheduler.app.visit import Interrupted
-    from scheduler.daemon import process
+    from scheduler.daemon.process import run_until_told
     from scheduler.model.errors import SchedulerError
     from scheduler.observe.logs import configure
 
@@ -77,7 +76,11 @@ def sitemaster(
     if action is Action.STOP and not yes:
         _ask()
     try:
-        outcome = process.run(_set(configuration, directory, action))
+        outcome = run_until_told(
+            lambda stop: set_service(
+                configuration, directory, wanted=_WANTED[action], stop=stop, doubt=say_doubt
+            )
+        )
     except Interrupted as error:
         _fail_called_off(action, error)
     except SchedulerError as error:
@@ -107,16 +110,6 @@ def _ask() -> None:
         != "stop"
     ):
         fail("not stopped", Exit.NO)
-
-
-async def _set(configuration: Configuration, directory: Path, action: Action) -> Outcome:
-    """Until done, or until a signal calls it off: then a battery that our login stopped is put back first."""
-    from scheduler.app.service import set_service
-    from scheduler.daemon import process
-
-    return await set_service(
-        configuration, directory, wanted=_WANTED[action], stop=process.told_to_stop(), doubt=say_doubt
-    )
 
 
 def _tell(action: Action, outcome: Outcome, *, as_json: bool) -> None:

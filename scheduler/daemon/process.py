@@ -67,6 +67,15 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
         return runner.run(main)
 
 
+def run_until_told(work: Callable[[asyncio.Event], Coroutine[Any, Any, Result]]) -> Result:
+    """`run` of ``work``, which is given the event that says that a signal asked this process to end."""
+
+    async def main() -> Result:
+        return await work(told_to_stop())
+
+    return run(main())
+
+
 def told_to_stop() -> asyncio.Event:
     """An event that is set once a signal asks this process to end. Made in the event loop that runs it."""
     stop = asyncio.Event()
