@@ -11,7 +11,7 @@ from hostile import CANARY, MONSTERS, bodies
 from hypothesis import given
 
 from scheduler.gateway import body
-from scheduler.gateway.redact import hidden, hidden_text
+from scheduler.gateway.redact import hidden
 from scheduler.gateway.revealing import PASSWORD
 from scheduler.model.errors import Transient
 
@@ -23,7 +23,7 @@ def check_redaction(said: bytes) -> None:
     """What comes out is JSON again, or text, without the password that was named."""
     known = [(PASSWORD, CANARY)]
     with soon(5.0):  # it is for a person who waits, not for the daemon
-        text = hidden_text(said.decode(errors="replace"), known)
+        text = hidden(said.decode(errors="replace"), known)
     assert CANARY.lower() not in text.lower()
     assert SERIAL not in text
     try:

@@ -91,14 +91,9 @@ async def test_a_name_that_cannot_be_is_unknown(name: str) -> None:
 
 
 async def test_an_address_has_no_name_to_look_up() -> None:
-    """Addresses of both kinds are told from names, and resolve to themselves."""
-    assert [reach.is_address(it) for it in ("127.0.0.1", "::1", "powerwall", "1.2.3")] == [
-        True,
-        True,
-        False,
-        False,
-    ]
-    assert await reach.resolve("127.0.0.1", 443) == ("127.0.0.1",)
+    """Addresses of both kinds resolve to themselves, by which they are told from names."""
+    for it in ("127.0.0.1", "::1"):
+        assert await reach.resolve(it, 443) == (it,)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ class Approach:
     async def _name(self) -> Said:
         host = self._settings.host
         self._addresses = await reach.resolve(host, self._settings.port)
-        if reach.is_address(host):
+        if self._addresses == (host,):
             return passed(f"{host} is an address")
         return passed(f"{host} is {', '.join(self._addresses)}")
 

@@ -22,13 +22,12 @@ _PROPERTIES = (
     "MainPID",
 )
 
-_CREDENTIALS = 243
 _ENDS = {
     200: "its working directory cannot be entered",
     203: "its program cannot be started: `sudo tou-scheduler service install` writes down where it is now",
     226: "systemd could not fence it in (its journal says with what): is this a container that forbids namespaces?",
     238: "its state directory could not be made: is the disk full, or may it not be written to?",
-    _CREDENTIALS: "systemd could not hand it the gateway's password: where it is encrypted and this machine's key "
+    243: "systemd could not hand it the gateway's password: where it is encrypted and this machine's key "
     "(/var/lib/systemd/credential.secret) is another one or is lost, `sudo tou-scheduler service password` takes it once more",
     70: "its loop hung, and it ended itself",
 }

@@ -68,7 +68,7 @@ def rehearse(
     if config is not None:
         again += f" --config {config}"
     for broken in document["broken"]:
-        _say_broken(broken, seed, f"{again} --run {broken['run']}", more=broken["more"])
+        _say_broken(broken, seed, f"{again} --run {broken['run']}")
     raise typer.Exit(Exit.FINE if document["kept"] else Exit.NO)
 
 
@@ -110,10 +110,12 @@ def _show(document: dict[str, Any]) -> None:
     print(f"  trace                        {document['trace']}")
 
 
-def _say_broken(broken: dict[str, Any], seed: int, again: str, *, more: int) -> None:
+def _say_broken(broken: dict[str, Any], seed: int, again: str) -> None:
     """One rehearsal in which a promise broke."""
     print(
         f"BROKEN {broken['id']} in run {broken['run']} of seed {seed} at {broken['at']}: {broken['sentence']}"
     )
-    print(f"  seen: {broken['seen']}" + (f" (and {more} more in this run)" if more else ""))
+    print(
+        f"  seen: {broken['seen']}" + (f" (and {broken['more']} more in this run)" if broken["more"] else "")
+    )
     print(f"  again: {again}")

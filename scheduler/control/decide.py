@@ -35,14 +35,10 @@ class View:
 class Hold:
     """Leave everything as it is."""
 
-    reason: str
-
 
 @dataclass(frozen=True, slots=True)
 class Switch:
     """Bring the gateway to the desired setpoint."""
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +86,8 @@ SET_BACK_IN_HOUR = 6
 """So often it is set back within an hour. Whoever changes it once more is another program, and to take turns with it helps nobody."""
 
 _OPEN = (None, Verdict.UNREACHABLE, Verdict.REFUSED, Verdict.SUPERSEDED)
+"""A new setpoint is due, or the last try ended without an answer."""
+
 _READ_BACK = (
     Verdict.ALREADY,
     Verdict.VERIFIED,
@@ -114,19 +112,16 @@ def decide(view: View) -> Decision:
     """The decision for this cycle."""
     if view.refusal is not None:
         return GiveUp(view.refusal)
-    if view.verdict in _OPEN:
-        return Switch("a new setpoint is due, or the last try ended without an answer")
-    if view.owed:
-        return Switch("a write may lack its commit")
+    if view.verdict in _OPEN or view.owed:
+        return Switch()
     if view.actual is None:
-        return Hold("the gateway was not read in this cycle")
+        return Hold()
     if view.desired.is_met_by(view.actual):
-        if view.verdict in {Verdict.NOT_APPLIED, Verdict.DRIFTED}:
-            return Switch("it reads back after all, which wants a better verdict")
-        return Hold("the gateway has what is desired")
+        # It reads back after all, or again: that wants a better verdict.
+        return Switch() if view.verdict in {Verdict.NOT_APPLIED, Verdict.DRIFTED} else Hold()
     if view.verdict in _READ_BACK:
         return _answer(view, view.actual)
-    return Switch("the last switch was not proven")
+    return Switch()
 
 
 def _answer(view: View, found: Setpoint) -> Decision:

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import quote, unquote
 
+from scheduler.gateway.habits import FIRST_WITH_LOGINS, FIRST_WITH_POST_STOP
+
 Method = Literal["GET", "POST"]
 
 EARLIEST = (1, 15)
 """The oldest firmware line of which anything was published; nothing is known to be missing on an older one."""
 
 ALWAYS = (0, 0)
-SINCE_20_49 = (20, 49)
-"""Until then most reads were open to everybody in the house (powerwall2 issue 41)."""
 
 LAST_OF_README = (1, 50)
 """Inferred: the README of the gateway has it up to 1.45, a 21.39.1 has not, and 1.50 is nearer to the README."""
@@ -108,7 +108,7 @@ COMMIT = Call(
     about="put into force what was set",
     acts=True,
 )
-SITEMASTER = _get("sitemaster", "whether the battery is in service", login_since=SINCE_20_49)
+SITEMASTER = _get("sitemaster", "whether the battery is in service", login_since=FIRST_WITH_LOGINS)
 RUN = Call(
     step="run_sitemaster",
     method="GET",
@@ -130,30 +130,30 @@ STOP_BY_POST = Call(
     path="/api/sitemaster/stop",
     about="take the battery out of service",
     acts=True,
-    since=(20, 0),
+    since=FIRST_WITH_POST_STOP,
 )
 CHARGE = _get(
     "system_status/soe",
     "state of charge, raw percent; 502 while stopped",
-    login_since=SINCE_20_49,
+    login_since=FIRST_WITH_LOGINS,
     step="get_soe",
 )
 GRID = _get(
     "system_status/grid_status",
     "whether the house hangs on the grid; 502 while stopped",
-    login_since=SINCE_20_49,
+    login_since=FIRST_WITH_LOGINS,
     step="get_grid_status",
 )
 FAULTS = _get(
     "system_status/grid_faults",
     "alerts of the grid; 502 while stopped",
-    login_since=SINCE_20_49,
+    login_since=FIRST_WITH_LOGINS,
     step="get_grid_faults",
 )
 METERS = _get(
     "meters/aggregates",
     "what flows where, in watts; 502 while stopped",
-    login_since=SINCE_20_49,
+    login_since=FIRST_WITH_LOGINS,
     step="get_aggregates",
 )
 CHECK = Call(
@@ -173,8 +173,8 @@ INSTALL = Call(
 UPDATE = _get(
     "system/update/status", "where the updater stands", login_since=(1, 25), step="get_update_status"
 )
-SITE_INFO = _get("site_info", "the site: name, time zone, limits, grid code", login_since=SINCE_20_49)
-POWERWALLS = _get("powerwalls", "the batteries, their checks and updates", login_since=SINCE_20_49)
+SITE_INFO = _get("site_info", "the site: name, time zone, limits, grid code", login_since=FIRST_WITH_LOGINS)
+POWERWALLS = _get("powerwalls", "the batteries, their checks and updates", login_since=FIRST_WITH_LOGINS)
 
 CALLS: tuple[Call, ...] = (
     LOGIN,
@@ -191,15 +191,15 @@ CALLS: tuple[Call, ...] = (
     GRID,
     FAULTS,
     METERS,
-    _get("meters/site", "the grid's meter in detail", login_since=SINCE_20_49),
-    _get("meters/solar", "the solar meter in detail", login_since=SINCE_20_49),
+    _get("meters/site", "the grid's meter in detail", login_since=FIRST_WITH_LOGINS),
+    _get("meters/solar", "the solar meter in detail", login_since=FIRST_WITH_LOGINS),
     _get("meters", "the meters and their current transformers"),
     _get("meters/readings", "each current transformer; errors while running are normal"),
     CHECK,
     INSTALL,
     UPDATE,
     SITE_INFO,
-    _get("site_info/site_name", "the site's name and time zone", login_since=SINCE_20_49),
+    _get("site_info/site_name", "the site's name and time zone", login_since=FIRST_WITH_LOGINS),
     _get("site_info/grid_codes", "the grid codes to choose from; 502 on some firmware", until=LAST_OF_README),
     POWERWALLS,
     _get("powerwalls/status", "what the batteries are busy with; 409 while running on 1.15"),
@@ -209,7 +209,7 @@ CALLS: tuple[Call, ...] = (
     _get("generators", "generators"),
     _get("generators/disconnect_types", "how a generator may be disconnected"),
     _get("customer", "the owner's registration"),
-    _get("customer/registration", "the owner's registration in short", login_since=SINCE_20_49),
+    _get("customer/registration", "the owner's registration in short", login_since=FIRST_WITH_LOGINS),
     _get("installer", "who installed it, and how"),
     _get("installer/companies", "all installers that it knows; long", limit_bytes=_LARGE_BYTES),
     _get("config", "the gateway's part and serial number"),

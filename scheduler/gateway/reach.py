@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Any
 
 from scheduler.gateway import calls, wire
@@ -55,15 +54,6 @@ class Greeting:
 
     identity: Identity
     clock: datetime | None
-
-
-def is_address(host: str) -> bool:
-    """Whether this is an address, so that no name need be looked up."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def resolve(host: str, port: int, *, deadline_s: float = DEADLINE_S) -> tuple[str, ...]:
@@ -145,9 +135,9 @@ async def shake_hands(
         raise _broken(address(where, port), server_name, error) from error
 
 
-async def greet(endpoint: Endpoint, *, deadline_s: float = DEADLINE_S) -> Greeting:
+async def greet(endpoint: Endpoint) -> Greeting:
     """The first answer of the gateway whose certificate was trusted, without a login; its errors as the client's."""
-    connection = Connection(endpoint, deadline_s=deadline_s)
+    connection = Connection(endpoint)
     try:
         answer = await connection.exchange(calls.STATUS.method, calls.STATUS.path)
     finally:

@@ -44,12 +44,6 @@ def hidden(document: Any, known: Iterable[tuple[str, str]] = ()) -> Any:
     return _Curtain(gathered.kinds, gathered.tails).value(document, None)
 
 
-def hidden_text(text: str, known: Iterable[tuple[str, str]] = ()) -> str:
-    """The text without anything that reveals something; see `hidden`."""
-    said: str = hidden(text, known)
-    return said
-
-
 class _Gathered:
     """Values that are hidden wherever they stand, each with its kind."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from random import Random
 
 from scheduler.app.rehearsal.course import Lateness
@@ -85,12 +85,10 @@ def order_of(
     )
 
 
-_EDITED: dict[int, tuple[Schedule, Schedule]] = {}
-
-
+@cache
 def _schedules(schedule: Schedule) -> tuple[Schedule, ...]:
     """The schedule and its edit, the same objects each time, which the library knows by them."""
-    return _EDITED.setdefault(hash(schedule), (schedule, edited(schedule)))
+    return schedule, edited(schedule)
 
 
 def rehearse(order: Order, run: int) -> Performance:

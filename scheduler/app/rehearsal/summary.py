@@ -28,7 +28,7 @@ class Summary:
     faulty_s: list[float] = field(default_factory=list)
     missed: int = 0
     stopped_s: Counter[str] = field(default_factory=Counter)
-    broken: list[tuple[Performance, int]] = field(default_factory=list)
+    broken: list[Performance] = field(default_factory=list)
     took_s: float = 0.0
     _traces: Any = field(default_factory=lambda: blake2b(digest_size=16))
 
@@ -45,7 +45,7 @@ class Summary:
             self.stopped_s[whose] += stopped_s  # type: ignore[assignment]  # a counter of seconds
         self._traces.update(performance.trace.encode())
         if performance.broken:
-            self.broken.append((performance, len(performance.broken)))
+            self.broken.append(performance)
 
     @property
     def years(self) -> float:
@@ -87,9 +87,9 @@ class Summary:
                     "at": (BEGINS + timedelta(seconds=first.at_s)).isoformat(timespec="seconds"),
                     "sentence": first.sentence,
                     "seen": first.seen,
-                    "more": many - 1,
+                    "more": len(performance.broken) - 1,
                 }
-                for performance, many in self.broken
+                for performance in self.broken
                 for first in performance.broken[:1]
             ],
             "trace": self._traces.hexdigest(),
