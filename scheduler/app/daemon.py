@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from scheduler import __version__
 from scheduler.app.once import keep_record, policy_of
 from scheduler.app.patience import own
-from scheduler.app.plug import connect, device_of, identity_of, simulate
+from scheduler.app.plug import Plug, connect, device_of, identity_of, simulate
 from scheduler.app.pulse import Pulse
 from scheduler.config.configuration import Configuration
 from scheduler.config.load import load
@@ -71,9 +71,9 @@ class Daemon:
         self._oddities = oddities
         self._stack = AsyncExitStack()
         self._running: tuple[Loop, Memory] | None = None
-        self._plug: Callable[[Configuration], object] = identity_of
-        self._plugged: object = None
-        self._refused: object = None
+        self._prepared = False  # no edit leads from a prepared gateway to somebody's house
+        self._plugged: Plug | None = None
+        self._refused: tuple[str, str | None] | None = None
         self._one_reload = asyncio.Lock()
         self._reloads: set[asyncio.Task[None]] = set()
         self._reload_waits = False
@@ -105,7 +105,7 @@ class Daemon:
                 if prepare is None:
                     gateway = await self._connect(self._configuration, memory)
                 else:
-                    self._plug = lambda _: None  # no edit leads from a prepared gateway to somebody's house
+                    self._prepared = True
                     device, gateway = await simulate(self._configuration, memory, self._clock, stack)
                     prepare(device)
                 self._plugged = self._plug(self._configuration)
@@ -136,6 +136,9 @@ class Daemon:
                     task.cancel()
                 memory.tell(Stopped(at=self._clock.now(), message="the daemon was told to stop"))
                 return left
+
+    def _plug(self, configuration: Configuration) -> Plug | None:
+        return None if self._prepared else identity_of(configuration)
 
     async def _connect(self, configuration: Configuration, memory: Memory) -> LocalGateway:
         exchanged = (lambda: None) if self._pulse is None else self._pulse.step
@@ -219,7 +222,7 @@ class Daemon:
         async with self._told():
             try:
                 fresh = self._load()
-                if self._plug is identity_of and fresh.gateway.type != self._configuration.gateway.type:
+                if not self._prepared and fresh.gateway.type != self._configuration.gateway.type:
                     raise Refused(
                         "gateway.type changed", remedy="that takes a restart: each kind has its own memory"
                     )
@@ -257,7 +260,12 @@ class Daemon:
             self._pulse.reloaded()
 
     def _adopt(
-        self, fresh: Configuration, plug: object, gateway: LocalGateway | None, loop: Loop, memory: Memory
+        self,
+        fresh: Configuration,
+        plug: Plug | None,
+        gateway: LocalGateway | None,
+        loop: Loop,
+        memory: Memory,
     ) -> None:
         edited = fresh.digest != self._configuration.digest
         news = edited or plug != self._plugged or self._refused is not None

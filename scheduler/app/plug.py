@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from scheduler.config.configuration import Configuration, GatewaySettings
 from scheduler.control.ports import Clock
@@ -17,6 +18,9 @@ from scheduler.store.memory import Memory
 
 if TYPE_CHECKING:
     from scheduler.simulator.device import SimulatedGateway
+
+Plug = tuple[GatewaySettings, Endpoint | ZoneInfo]
+"""What makes a gateway another one: see `identity_of`."""
 
 
 def endpoint_of(settings: GatewaySettings) -> Endpoint:
@@ -114,7 +118,7 @@ class _NoLedger:
         """Forget them."""
 
 
-def identity_of(configuration: Configuration) -> object:
+def identity_of(configuration: Configuration) -> Plug:
     """What makes it another gateway: its settings, or another certificate in the same file."""
     settings = configuration.gateway
     return (settings, configuration.schedule.zone if settings.type == "simulated" else endpoint_of(settings))
