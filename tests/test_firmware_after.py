@@ -144,7 +144,7 @@ async def test_a_comment_above_the_rule_does_not_begin_its_moment_anew() -> None
     b.scenario(FAILS)
 
     def edit(run: Run) -> None:
-        run.loop.adopt(replace(run.policy, schedule=moved))
+        run.loop.adopt(replace(run.policy, schedule=moved), None, "")
 
     day = await morning(on=b, persons={"07:15:20": edit, "07:30": edit})
 

@@ -175,7 +175,7 @@ def test_what_was_not_saved_goes_along_with_what_is_saved_next() -> None:
 
 def adopts(schedule: Schedule) -> Callable[[Run], None]:
     """The file was edited, and has these rules now."""
-    return lambda run: run.loop.adopt(replace(run.policy, schedule=schedule, digest="edited"))
+    return lambda run: run.loop.adopt(replace(run.policy, schedule=schedule, digest="edited"), None, "")
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ async def test_the_same_gateway_by_another_way_in_keeps_the_story() -> None:
 
     def renewed(run: Run) -> None:
         run.bench.restart()
-        run.loop.adopt(replace(run.policy, digest="edited"), run.bench.gateway)
+        run.loop.adopt(replace(run.policy, digest="edited"), run.bench.gateway, "")
 
     day = await morning(STAGED, "an install lasts for 6m", STAYS_STOPPED, persons={"07:18": renewed})
 

@@ -307,7 +307,9 @@ async def test_a_new_configuration_is_in_force_at_the_next_cycle() -> None:
         await asyncio.sleep(0)
     other = Setpoint(mode="self_consumption", reserve_percent=60)
     run.loop.adopt(
-        replace(run.policy, schedule=replace(readme_schedule(), rules=(), default=other), digest="e")
+        replace(run.policy, schedule=replace(readme_schedule(), rules=(), default=other), digest="e"),
+        None,
+        "",
     )
     while b.clock.now() < local("12:06"):
         await asyncio.sleep(0)
@@ -382,7 +384,7 @@ async def test_a_wake_during_a_cycle_is_not_lost() -> None:
 
     def edit(call: str) -> None:
         if call == WRITE:
-            run.loop.adopt(replace(run.policy, digest="e"))
+            run.loop.adopt(replace(run.policy, digest="e"), None, "")
 
     b.wire.then = edit
     running = asyncio.create_task(run.loop.run(stop))

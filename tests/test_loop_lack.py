@@ -72,7 +72,7 @@ async def test_an_edit_forgives_at_once() -> None:
     run = Run(b)
     await run.until(local("10:00"))
     b.wire.answers.clear()
-    run.loop.adopt(run.policy)
+    run.loop.adopt(run.policy, None, "")
 
     await run.until(local("10:06"))
 

@@ -250,8 +250,8 @@ async def test_two_edits_in_a_row_do_not_lose_a_new_gateway() -> None:
     """The first edit names another gateway, the second changes a comment before the first was taken up."""
     b, other = bench(local("12:00")), bench(local("12:00"))
     run = Run(b)
-    run.loop.adopt(run.policy, other.gateway)
-    run.loop.adopt(replace(run.policy, digest="e"))
+    run.loop.adopt(run.policy, other.gateway, "")
+    run.loop.adopt(replace(run.policy, digest="e"), None, "")
 
     await run.until(local("12:01"))
 
@@ -508,7 +508,7 @@ async def test_429_is_answered_with_silence() -> None:
     await run.until(local("12:00") + timedelta(seconds=5))
     asked = len(b.story)
     assert [line for line in b.story if line.startswith(("GET", "POST"))][-1] == LOGIN
-    run.loop.adopt(replace(run.policy, digest="e"))
+    run.loop.adopt(replace(run.policy, digest="e"), None, "")
 
     await run.until(local("12:04"))
     assert len(b.story) == asked

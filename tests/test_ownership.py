@@ -235,7 +235,7 @@ async def test_i17_an_edit_over_a_restart_that_is_taken_back_blames_nobody() -> 
     await run.loop.cycle()
     assert obeyed(b)[:2] == ("self_consumption", raw_percent(35))
 
-    run.loop.adopt(replace(run.policy, schedule=quiet()))
+    run.loop.adopt(replace(run.policy, schedule=quiet()), None, "")
     await run.until(local("09:21"))
 
     assert obeyed(b)[:2] == ("self_consumption", raw_percent(5))
@@ -275,7 +275,7 @@ async def test_p9_a_foreign_writer_is_reported_once_and_not_fought(verify_s: flo
     """Under enforce, however often it is looked: five minutes between two re-assertions, six within any hour, one report."""
     b = bench(local("09:00"))
     run = Run(b, quiet(), on_drift="enforce")
-    run.loop.adopt(replace(run.policy, verify_s=verify_s))
+    run.loop.adopt(replace(run.policy, verify_s=verify_s), None, "")
     await run.until(local("09:05"))
 
     writes = await insisted(b, run, local("14:00"))

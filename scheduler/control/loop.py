@@ -106,7 +106,7 @@ class Loop:
         if self._resting is not None:
             self._resting.cancel()
 
-    def adopt(self, policy: Policy, gateway: Gateway | None = None, device: str = "") -> None:
+    def adopt(self, policy: Policy, gateway: Gateway | None, device: str) -> None:
         """Take up another configuration at the next cycle, and another gateway if one is given.
 
         A gateway that was given before and not taken up yet is kept, unless another one takes its place.
