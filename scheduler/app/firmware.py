@@ -19,7 +19,7 @@ from scheduler.app.installing import diary_of, kept_in
 from scheduler.app.visit import Doubt, Visit, visit
 from scheduler.config.configuration import Configuration
 from scheduler.control.diary import CURRENT, IDENTITY, WAITING
-from scheduler.control.firmware import POLL_S, Check, Outcome, at_work, conclude, resumed
+from scheduler.control.firmware import POLL_S, Check, Outcome, at_work, conclude, resumed, waiting_after
 from scheduler.control.ports import Clock
 from scheduler.daemon.clock import SystemClock
 from scheduler.model.errors import NotCapable, NotOffered, SessionExpired, StoreError, Throttled, Transient
@@ -192,11 +192,7 @@ def _keep(checked: Checked, guest: Visit, now: datetime) -> bool:
             at=now, do="check_firmware", rule="by hand", due=now, outcome=outcome.value, message=message
         )
     )
-    if outcome is Outcome.UPDATE_WAITING:
-        firmware = None if checked.identity is None else checked.identity.firmware
-        guest.diary.put(WAITING, {"at": now.isoformat(), "message": message, "firmware": firmware})
-    elif outcome is Outcome.UP_TO_DATE:
-        guest.diary.put(WAITING, {})
+    guest.diary.put_together(waiting_after(outcome, message, checked.identity, now))
     return guest.diary.kept
 
 

@@ -21,7 +21,7 @@ DONE = "done"
 """Written by `errands`: the instants at which moments ended, by their keys."""
 
 WAITING = "waiting"
-"""Written by `errands`: an update that was found and not installed: ``at``, ``message``, and the ``firmware`` it waited beside."""
+"""Made by `firmware`: an update that was found and not installed: ``at``, ``message``, and the ``firmware`` it waited beside."""
 
 HELD = "held"
 """Written by `held`: the hold that was told as begun, and not as ended yet."""

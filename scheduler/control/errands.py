@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from scheduler.control.deeds import REMEMBERED, Deeds, deadline
-from scheduler.control.diary import CURRENT, DONE, WAITING, Diary
-from scheduler.control.firmware import POLL_S, Check, Outcome, Phase, resumed
+from scheduler.control.diary import CURRENT, DONE, Diary
+from scheduler.control.firmware import POLL_S, Check, Outcome, Phase, resumed, waiting_after
 from scheduler.control.install import Standing
 from scheduler.control.ports import Clock, Gateway, Marks, Tell
 from scheduler.control.result import result_of
@@ -288,11 +288,5 @@ class Errands:
                 message=message,
             )
         )
-        over = {CURRENT: {}, DONE: self._deeds.with_this(moment, now)}
-        if outcome is Outcome.UPDATE_WAITING:
-            identity = self._session.identity
-            firmware = None if identity is None else identity.firmware
-            over[WAITING] = {"at": now.isoformat(), "message": message, "firmware": firmware}
-        elif outcome in {Outcome.UP_TO_DATE, Outcome.INSTALLED, Outcome.INSTALLED_SHUT}:
-            over[WAITING] = {}
-        self._diary.put_together(over)
+        waiting = waiting_after(outcome, message, self._session.identity, now)
+        self._diary.put_together({CURRENT: {}, DONE: self._deeds.with_this(moment, now)} | waiting)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from scheduler.control.diary import WAITING, Section
 from scheduler.model.instant import instant
 from scheduler.model.reading import Identity, UpdateStatus
 from scheduler.model.timeline import Moment
@@ -206,3 +207,14 @@ def conclude(status: UpdateStatus) -> tuple[Outcome, str]:
     if "nonactionable" in status.status or status.state == "/update_succeeded":
         return Outcome.UP_TO_DATE, f"the gateway has the newest firmware that it is offered ({said})"
     return Outcome.UNCLEAR, f"the gateway does not say whether an update waits ({said})"
+
+
+def waiting_after(
+    outcome: Outcome, message: str, identity: Identity | None, now: datetime
+) -> dict[str, Section]:
+    """What is noted of a waiting update after an ``outcome`` at the gateway ``identity``; no section if it tells nothing."""
+    if outcome is Outcome.UPDATE_WAITING:
+        firmware = None if identity is None else identity.firmware
+        return {WAITING: {"at": now.isoformat(), "message": message, "firmware": firmware}}
+    over = {Outcome.UP_TO_DATE, Outcome.INSTALLED, Outcome.INSTALLED_SHUT}
+    return {WAITING: {}} if outcome in over else {}
