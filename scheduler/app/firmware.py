@@ -24,7 +24,7 @@ from scheduler.control.ports import Clock
 from scheduler.daemon.clock import SystemClock
 from scheduler.model.errors import NotCapable, NotOffered, SessionExpired, StoreError, Throttled, Transient
 from scheduler.model.events import FirmwareChanged, InstallStarted, MomentEnded, PathChecked, StoodStill
-from scheduler.model.instant import instant_of
+from scheduler.model.instant import instant_of, local
 from scheduler.model.reading import Identity, UpdateStatus
 from scheduler.model.timeline import Moment
 from scheduler.store import journal
@@ -108,7 +108,7 @@ class Known:
             "schema": "tou-scheduler/firmware",
             "version": 1,
             "firmware": self.firmware,
-            "known_since": _local(self.known_since, zone),
+            "known_since": local(self.known_since, zone),
             "started": self.started,
             "waiting": None if self.waiting is None else _waiting_document(self.waiting, zone),
             "next_install": None if self.next_install is None else prospect.document(self.next_install, zone),
@@ -121,10 +121,10 @@ class Known:
             "do": check.moment.do,
             "rule": check.moment.rule,
             "line": check.moment.line,
-            "at": _local(check.moment.at, zone),
+            "at": local(check.moment.at, zone),
             "phase": check.phase.value,
-            "since": _local(check.since, zone),
-            "ends": _local(check.ends, zone),
+            "since": local(check.since, zone),
+            "ends": local(check.ends, zone),
             "running": self.running,
         }
 
@@ -274,14 +274,10 @@ def _waiting(section: dict[str, Any]) -> Waiting | None:
 
 
 def _waiting_document(waiting: Waiting, zone: tzinfo) -> dict[str, Any]:
-    return {"at": _local(waiting.at, zone), "message": waiting.message, "firmware": waiting.firmware}
+    return {"at": local(waiting.at, zone), "message": waiting.message, "firmware": waiting.firmware}
 
 
 def _text(section: dict[str, Any], key: str) -> str | None:
     """What stands there, if it is a text that is not empty: the note may be another version's."""
     value = section.get(key)
     return value if isinstance(value, str) and value else None
-
-
-def _local(instant: datetime | None, zone: tzinfo) -> str | None:
-    return None if instant is None else instant.astimezone(zone).isoformat(timespec="seconds")

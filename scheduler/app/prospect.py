@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
+from scheduler.model.instant import local
 from scheduler.model.timeline import Moment
 from scheduler.plan.compile import compile_plan
 from scheduler.plan.rules import Schedule
@@ -21,11 +22,10 @@ def next_install(schedule: Schedule, now: datetime) -> Moment | None:
 
 def document(moment: Moment, zone: tzinfo) -> dict[str, Any]:
     """For other programs, with times in ``zone``: its keys are a promise."""
-    done_by = moment.done_by
     return {
-        "at": moment.at.astimezone(zone).isoformat(timespec="seconds"),
+        "at": local(moment.at, zone),
         "rule": moment.rule,
         "line": moment.line,
         "if": None if moment.condition is None else str(moment.condition),
-        "done_by": None if done_by is None else done_by.astimezone(zone).isoformat(timespec="seconds"),
+        "done_by": local(moment.done_by, zone),
     }

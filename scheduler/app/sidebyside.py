@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from scheduler.app.witness import Lived
+from scheduler.model.instant import local
 from scheduler.model.timeline import Segment
 from scheduler.plan.compile import compile_plan
 from scheduler.plan.rules import Schedule, Window
@@ -125,8 +126,8 @@ class Comparison:
         return {
             "schema": "tou-scheduler/comparison",
             "version": 1,
-            "begins": self._local(self.frame.begins),
-            "ends": self._local(self.frame.ends),
+            "begins": local(self.frame.begins, self.schedule.zone),
+            "ends": local(self.frame.ends, self.schedule.zone),
             "scenarios": list(self.troubles),
             "currency": self.schedule.tariff.currency,
             "dearest_period": {"name": self.frame.period, "import_price": self.frame.price},
@@ -178,8 +179,8 @@ class Comparison:
             "still_dearest_minutes": round(lived.still_dear / MINUTE, 2),
             "installed": [
                 {
-                    "from": self._local(one.gone_at),
-                    "until": self._local(one.back_at),
+                    "from": local(one.gone_at, self.schedule.zone),
+                    "until": local(one.back_at, self.schedule.zone),
                     "before": one.before,
                     "after": one.after,
                 }
@@ -201,6 +202,3 @@ class Comparison:
             for one in lived.upgrades
         )
         return ", ".join(spans) or "no"
-
-    def _local(self, at: datetime) -> str:
-        return at.astimezone(self.schedule.zone).isoformat(timespec="seconds")

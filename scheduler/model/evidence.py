@@ -11,6 +11,7 @@ from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Any
 
+from scheduler.model.instant import local
 from scheduler.model.setpoint import Setpoint
 
 
@@ -68,8 +69,8 @@ class SwitchRecord:
             "schema": "tou-scheduler/switch",
             "version": 1,
             "verdict": self.verdict.value,
-            "at": self.at.astimezone(zone).isoformat(timespec="seconds"),
-            "boundary": self.boundary.astimezone(zone).isoformat(timespec="seconds"),
+            "at": local(self.at, zone),
+            "boundary": local(self.boundary, zone),
             "rules": list(self.rules),
             "desired": self.desired.document(),
             "before": None if self.before is None else self.before.document(measured=True),

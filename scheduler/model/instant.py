@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 
 def instant(text: str) -> datetime:
@@ -24,3 +24,8 @@ def instant_of(value: object) -> datetime | None:
 def instants_of(values: object) -> list[datetime]:
     """The instants in a list of a file; what makes no sense in it is none."""
     return [at for at in map(instant_of, values) if at is not None] if isinstance(values, list) else []
+
+
+def local(at: datetime | None, zone: tzinfo) -> str | None:
+    """The instant as documents for other programs have it: by the clocks of ``zone``, with its offset, to the second."""
+    return None if at is None else at.astimezone(zone).isoformat(timespec="seconds")

@@ -12,6 +12,7 @@ from typing import Any
 from scheduler.model.clock import UNSEEN
 from scheduler.model.evidence import SwitchRecord
 from scheduler.model.hold import Hold
+from scheduler.model.instant import local
 from scheduler.model.setpoint import NOTHING, Setpoint
 
 
@@ -46,27 +47,23 @@ class Status:
 
     def document(self, zone: tzinfo) -> dict[str, Any]:
         """The public form, with times in ``zone``."""
-
-        def local(instant: datetime | None) -> str | None:
-            return None if instant is None else instant.astimezone(zone).isoformat(timespec="seconds")
-
         return {
             "schema": "tou-scheduler/status",
             "version": 1,
-            "at": local(self.at),
-            "started": local(self.started),
+            "at": local(self.at, zone),
+            "started": local(self.started, zone),
             "period": self.period,
             "desired": self.desired.document(),
             "rules": list(self.rules),
             "actual": None if self.actual is None else self.actual.document(measured=True),
-            "read_at": local(self.read_at),
+            "read_at": local(self.read_at, zone),
             "verdict": None if self.record is None else self.record.verdict.value,
             "verdict_message": None if self.record is None else self.record.message,
-            "next_boundary": local(self.next_boundary),
+            "next_boundary": local(self.next_boundary, zone),
             "next_desired": None if self.next_desired is None else self.next_desired.document(),
-            "next_moment": local(self.next_moment),
+            "next_moment": local(self.next_moment, zone),
             "firmware": self.firmware,
-            "installing_since": local(self.installing_since),
+            "installing_since": local(self.installing_since, zone),
             "drifted": self.drifted,
             "hold": None if self.hold is None else self.hold.document(zone),
             "trouble": self.trouble,

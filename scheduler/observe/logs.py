@@ -18,6 +18,7 @@ import structlog
 
 from scheduler.model.events import Drifted, EffectJudged, Event, MomentEnded, PathChecked, Switched
 from scheduler.model.evidence import SwitchRecord, Verdict
+from scheduler.model.instant import local
 from scheduler.observe.outlet import Outlet
 from scheduler.observe.volume import Volume
 
@@ -159,7 +160,7 @@ def _switch_line(record: SwitchRecord, zone: tzinfo) -> dict[str, Any]:
 
 def _plain(value: object, zone: tzinfo) -> object:
     if isinstance(value, datetime):
-        return value.astimezone(zone).isoformat(timespec="seconds")
+        return local(value, zone)
     if value is None or isinstance(value, int | float):
         return value
     return str(value)
