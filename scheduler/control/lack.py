@@ -56,9 +56,8 @@ class Lack:
         missing = isinstance(latch, NotOffered)
         doubted = state.pacing.doubted()
         if not missing and not self._gateway.has_session:
-            if isinstance(
-                latch, NotLetIn
-            ):  # one login an hour is worth a switch that would be missed for ever
+            # One login an hour is worth a switch that would be missed for ever.
+            if isinstance(latch, NotLetIn):
                 state.pacing = doubted
             return
         try:

@@ -188,9 +188,8 @@ class _Curtain:
             value = match["quoted"]
             bare = value.strip("\\\"'")
             rest = _STAND_INS.sub("", bare)
-            if HARMLESS.fullmatch(rest) or re.fullmatch(
-                r":\d{1,5}", rest
-            ):  # or a known address, with its port
+            # A port may stand behind an address that is hidden already.
+            if HARMLESS.fullmatch(rest) or re.fullmatch(r":\d{1,5}", rest):
                 return text
             kind = kind_of(match["key"]) or TOKEN
             return match["key"] + value.replace(bare, stand_in(self._placeholder(kind, bare)))

@@ -27,9 +27,8 @@ class Summary:
         if not wrong:
             self._since = self._said = None
             return
-        if (
-            self._since is None or self._said is None or status.at < self._said
-        ):  # or a clock that was set back
+        # With a clock that was set back it begins anew, too.
+        if self._since is None or self._said is None or status.at < self._said:
             self._since = self._said = status.at
         elif status.at - self._said >= EVERY:
             self._said = status.at
