@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.app import prospect
-from scheduler.app.installing import diary_of, kept_in
+from scheduler.app.installing import diary_of
+from scheduler.app.kept import kept_in
 from scheduler.app.visit import Doubt, Visit, visit
 from scheduler.config.configuration import Configuration
 from scheduler.control.diary import CURRENT, IDENTITY, WAITING

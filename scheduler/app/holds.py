@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from scheduler.app.kept import kept_in, status_in
 from scheduler.app.once import policy_of
 from scheduler.config import words
 from scheduler.config.configuration import Configuration
@@ -24,9 +25,7 @@ from scheduler.control.trust import DOUBTED
 from scheduler.model.errors import SchedulerError, StoreError
 from scheduler.model.hold import LONGEST, Hold, hold_of
 from scheduler.model.setpoint import Mode, Setpoint
-from scheduler.observe.status import parse
 from scheduler.plan.wallclock import WallClock, first_instant, occurrences
-from scheduler.store import durable
 from scheduler.store.holds import NAME, HoldFile
 from scheduler.store.lock import holder
 from scheduler.store.memory import SIMULATED
@@ -130,8 +129,7 @@ def _shown(instant: datetime, zone: ZoneInfo) -> str:
 
 def keep(hold: Hold, configuration: Configuration, directory: Path) -> None:
     """Store it in the place of any other. StoreError if it cannot be."""
-    folder = directory / SIMULATED if configuration.gateway.type == "simulated" else directory
-    HoldFile(folder / NAME, lambda _: None).save(hold)
+    HoldFile(kept_in(configuration, directory) / NAME, lambda _: None).save(hold)
 
 
 def lift(directory: Path, now: datetime) -> Hold | None:
@@ -164,8 +162,7 @@ async def answer(
             speak_s = None
             waiting()
         with suppress(StoreError, ValueError):
-            content = durable.read(directory / "status.json")
-            found = found if content is None else parse(content, clock.now())
+            found = status_in(directory, clock.now()) or found
         follows = found is not None and hold_of(found.get("hold")) == hold
         came = follows and found is not None and (found["verdict"] or found.get("clock") == DOUBTED)
         if found is not None and (came or clock.monotonic() >= end_s):

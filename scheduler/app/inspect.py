@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler import __version__
+from scheduler.app.kept import kept_in, status_in
 from scheduler.app.visit import Doubt, Visit, visit
 from scheduler.config.configuration import Configuration
 from scheduler.gateway.calls import Call
@@ -29,7 +30,6 @@ from scheduler.model.errors import (
     Throttled,
 )
 from scheduler.model.evidence import Step
-from scheduler.observe.status import parse
 from scheduler.store import durable, journal
 
 LOGINS = 2
@@ -185,7 +185,7 @@ def bundle(configuration: Configuration, directory: Path, seen: Look, now: datet
             problems.append(str(error))
             return None
 
-    kept = directory / "simulated" if configuration.gateway.type == "simulated" else directory
+    kept = kept_in(configuration, directory)
     return {
         "schema": "tou-scheduler/bundle",
         "version": 1,
@@ -202,14 +202,9 @@ def bundle(configuration: Configuration, directory: Path, seen: Look, now: datet
         "answers": [answer.document() for answer in seen.answers],
         "switches": tried(lambda: journal.switches(kept / "journal.sqlite", last=BUNDLED_SWITCHES)),
         "events": tried(lambda: journal.events(kept / "journal.sqlite", last=BUNDLED_EVENTS)),
-        "status": tried(lambda: _status(directory, now)),
+        "status": tried(lambda: status_in(directory, now)),
         "problems": problems,
     }
-
-
-def _status(directory: Path, now: datetime) -> dict[str, Any] | None:
-    content = durable.read(directory / "status.json")
-    return None if content is None else parse(content, now)
 
 
 def write_bundle(path: Path, content: bytes) -> None:

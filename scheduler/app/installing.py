@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from scheduler.app.kept import kept_in
 from scheduler.app.plug import device_of
 from scheduler.config.configuration import Configuration
 from scheduler.control.diary import CURRENT, Diary
@@ -87,11 +88,6 @@ def install_of(configuration: Configuration, diary: Diary, now: datetime) -> Ins
 def time_of_day(configuration: Configuration, instant: datetime) -> str:
     """What the site's clock shows at an instant, in hours and minutes."""
     return f"{instant.astimezone(configuration.schedule.zone):%H:%M}"
-
-
-def kept_in(configuration: Configuration, directory: Path) -> Path:
-    """The folder of what is known of the configuration's gateway: a simulated one has its own in the state directory."""
-    return directory / "simulated" if configuration.gateway.type == "simulated" else directory
 
 
 def diary_of(

@@ -39,9 +39,9 @@ def held(
 
 
 def _stored(state: Path | None, configuration: Configuration) -> Hold | None:
+    from scheduler.app.kept import kept_in
     from scheduler.model.errors import StoreError
     from scheduler.store.holds import NAME, seen
-    from scheduler.store.memory import SIMULATED
 
     def unread(error: StoreError) -> None:
         say(f"note: whether a person holds something else cannot be seen: {error}")
@@ -51,5 +51,4 @@ def _stored(state: Path | None, configuration: Configuration) -> Hold | None:
     except StoreError as error:
         unread(error)
         return None
-    simulated = configuration.gateway.type == "simulated"
-    return seen((directory / SIMULATED if simulated else directory) / NAME, unread)
+    return seen(kept_in(configuration, directory) / NAME, unread)

@@ -51,10 +51,11 @@ def show(seen: Seen, directory: Path, *, probe: bool = False) -> None:
 
 def found(directory: Path) -> Seen:
     """What the daemon of this state directory knows, and the hold that waits for it if none runs."""
+    from scheduler.app.kept import status_in
     from scheduler.daemon.clock import SystemClock
     from scheduler.model.errors import StoreError
-    from scheduler.observe.status import judge, parse, text, waiting
-    from scheduler.store import durable, heartbeat
+    from scheduler.observe.status import judge, text, waiting
+    from scheduler.store import heartbeat
     from scheduler.store.lock import holder
 
     clock = SystemClock()
@@ -62,8 +63,7 @@ def found(directory: Path) -> Seen:
     pid = holder(directory / "lock")
     document = None
     try:
-        content = durable.read(directory / "status.json")
-        document = None if content is None else parse(content, now)
+        document = status_in(directory, now)
         silent_s = heartbeat.age_s(
             heartbeat.found(os.environ), process=pid or 0, monotonic_s=clock.monotonic()
         )
