@@ -38,6 +38,8 @@ HEALED_S = 120.0
 METERS_S = 240.0
 """Until when what shows and is not in force is right: two looks at the meters find it, the first one two minutes later."""
 
+DOUBT_S = 60.0
+"""So long nobody logs in after a login that was refused without a reason, while a battery waits for one."""
 PAUSED_S = 300.0
 """How long nothing is tried after an answer that speaks of a person, such as a 401 to the password."""
 
@@ -113,6 +115,15 @@ def _patient_until(scene: Scene) -> datetime:
     return max(pauses, default=BEGINS)
 
 
+def _silent_until(scene: Scene) -> datetime:
+    """Until when nobody may log in to start the battery, and a minute more for what is done then."""
+    pauses = [it.ended + timedelta(seconds=PAUSED_S + 60) for it in scene.asked if it.seen == 429]
+    for it in scene.asked:
+        if it.call == LOGIN and it.seen in {401, 403}:
+            pauses.append(it.ended + timedelta(seconds=(PAUSED_S if it.seen == 401 else DOUBT_S) + 60))
+    return max(pauses, default=BEGINS)
+
+
 def _standstills(scene: Scene) -> Iterator[str]:
     """I3: never out of service for longer than what went wrong explains."""
     many = len(scene.struck) + len(scene.killed)
@@ -120,7 +131,7 @@ def _standstills(scene: Scene) -> Iterator[str]:
         min(max(many + bool(scene.killed), 1), 3) - 1
     ]
     for start, end, obeyed in stretches(scene.bench.device.history, BEGINS, scene.bench.clock.now()):
-        if not obeyed.running and end > max(start + timedelta(seconds=allowed_s), _patient_until(scene)):
+        if not obeyed.running and end > max(start + timedelta(seconds=allowed_s), _silent_until(scene)):
             yield f"I3: stopped by us for {(end - start).total_seconds():.1f} s, and {allowed_s:.0f} s are allowed"
 
 
