@@ -174,6 +174,25 @@ def test_the_scraps_of_dead_writers_are_removed(tmp_path: Path) -> None:
     assert set(tmp_path.iterdir()) == kept
 
 
+def test_scraps_that_cannot_be_removed_are_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of such a name keeps neither the first write nor the removal of the other scraps, nor does a folder that cannot be listed."""
+    path, names = tmp_path / "marker.json", (".marker.json.new", f".marker.json.{os.getpid()}.1.new")
+    for name in names:
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (1, 1))
+    scrap(tmp_path, f".marker.json.{os.getpid()}.2.new", age_s=3600)
+
+    durable.write(path, b"new")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", fails)
+        durable.write(tmp_path / "logins.json", b"[]")
+
+    assert path.read_bytes() == b"new"
+    assert {it.name for it in tmp_path.iterdir()} == {"marker.json", "logins.json", *names}
+
+
 def test_a_scrap_of_the_same_name_is_in_nobodys_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container every daemon is process 1: a young scrap may have the very name that comes next."""
     path = tmp_path / "marker.json"

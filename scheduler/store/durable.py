@@ -121,9 +121,8 @@ def make_directory(directory: Path) -> None:
     if directory.is_dir():
         return
     make_directory(directory.parent)
-    with contextlib.suppress(
-        FileExistsError
-    ):  # somebody else made it meanwhile; a file there is an error of its user
+    # Somebody else made it meanwhile; a file there is an error of its user.
+    with contextlib.suppress(FileExistsError):
         directory.mkdir(mode=0o700)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -141,9 +140,8 @@ def hand_over(descriptor: int, directory: Path) -> None:
         return
     place, ours = directory.stat(), os.fstat(descriptor)
     if (place.st_uid, place.st_gid) != (ours.st_uid, ours.st_gid):
-        with contextlib.suppress(
-            PermissionError
-        ):  # a file system that knows no owners, or a root that is none
+        # A file system that knows no owners, or a root that is none.
+        with contextlib.suppress(PermissionError):
             os.fchown(descriptor, place.st_uid, place.st_gid)
 
 
@@ -170,12 +168,14 @@ def _sweep(path: Path, now_s: float) -> None:
         return
     _swept.add(path)
     name = re.compile(rf"\.{re.escape(path.name)}(?:\.(?P<writer>\d{{1,9}})\.\d+)?\.new")
-    for stray in list(path.parent.iterdir()):
-        match = name.fullmatch(stray.name)
-        if match and not _lives(match["writer"]):
-            with contextlib.suppress(FileNotFoundError):  # another process sweeps, too
-                if now_s - stray.lstat().st_mtime > STRAY_S:
-                    stray.unlink()
+    with contextlib.suppress(OSError):  # a folder that cannot be listed can still be written in
+        for stray in list(path.parent.iterdir()):
+            match = name.fullmatch(stray.name)
+            if match and not _lives(match["writer"]):
+                # Another process sweeps, too; and what has such a name may be a folder.
+                with contextlib.suppress(OSError):
+                    if now_s - stray.lstat().st_mtime > STRAY_S:
+                        stray.unlink()
 
 
 def _lives(writer: str | None) -> bool:
