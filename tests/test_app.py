@@ -100,7 +100,9 @@ def test_a_dry_run_leaves_no_trace_in_the_memory_of_the_house(tmp_path: Path) ->
 
     assert not (tmp_path / "state" / "logins.json").exists()
     assert not (tmp_path / "state" / "marker.json").exists()
-    assert "no switch has been recorded in" in run("history", "--state-dir", "state", cwd=tmp_path).stdout
+    said = run("history", "--state-dir", "state", cwd=tmp_path).stdout
+    assert "no switch has been recorded in" in said
+    assert "those of a simulated gateway are shown with --state-dir state/simulated" in said
     dry = run("history", "--state-dir", "state/simulated", "--json", cwd=tmp_path)
     assert len(json.loads(dry.stdout)) == 4
 

@@ -20,10 +20,12 @@ def history(
     """Show the latest switches, oldest first; works while the daemon runs."""
     from scheduler.model.errors import StoreError
     from scheduler.store.journal import switches
+    from scheduler.store.memory import SIMULATED
 
     try:
         directory = state_dir(state)
         records = switches(directory / "journal.sqlite", last=last)
+        rehearsed = not records and bool(switches(directory / SIMULATED / "journal.sqlite", last=1))
     except StoreError as error:
         fail(str(error), Exit.NO)
     if json:
@@ -36,3 +38,5 @@ def history(
         )
     if not records:
         print(f"no switch has been recorded in {directory} yet")
+    if rehearsed:
+        print(f"those of a simulated gateway are shown with --state-dir {directory / SIMULATED}")
