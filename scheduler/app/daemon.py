@@ -95,47 +95,49 @@ class Daemon:
         person's visit does not end.
         """
         async with own(self._directory / "lock", self.stop):
-            if self.stop.is_set():
-                return None
-            simulated = self._configuration.gateway.type == "simulated"
-            memory = Memory(self._directory, self._listeners, self._clock.now, simulated=simulated)
-            async with self._stack as stack:
-                memory.forget_status()
-                keep_record(memory, stack, self.zone)
-                if prepare is None:
-                    gateway = await self._connect(self._configuration, memory)
-                else:
-                    self._prepared = True
-                    device, gateway = await simulate(self._configuration, memory, self._clock, stack)
-                    prepare(device)
-                self._plugged = self._plug(self._configuration)
-                loop = Loop(
-                    policy_of(self._configuration),
-                    gateway,
-                    clock=self._clock,
-                    marks=memory.marker,
-                    note=memory.moments,
-                    tell=memory.tell,
-                    device=device_of(self._configuration),
-                    longest_install_s=lambda: longest_install_s(memory.events()),
-                    arm=self._engine(stack).arm,
-                    report=self._reporter(memory),
-                    hold=memory.holds.load,
-                )
-                self._running = loop, memory
-                self._tell_start(memory)
-                if self._problem is not None:
-                    self._reject(self._problem, loop, memory)
-                if self._early_reload:
-                    self.reload()
-                watching = watch(self._files, self.reload, tried=lambda: self._tried)
-                holds = watch(lambda: [memory.holds.path], loop.wake)
-                async with beside(watching), beside(holds), beside(self._say_end()):
-                    left = await loop.run(self.stop)
-                for task in self._reloads:
-                    task.cancel()
-                memory.tell(Stopped(at=self._clock.now(), message="the daemon was told to stop"))
-                return left
+            return None if self.stop.is_set() else await self.serve(prepare)
+
+    async def serve(self, prepare: Callable[[SimulatedGateway], None] | None = None) -> GatewayError | None:
+        """`run` for whoever holds the lock of the state directory already."""
+        simulated = self._configuration.gateway.type == "simulated"
+        memory = Memory(self._directory, self._listeners, self._clock.now, simulated=simulated)
+        async with self._stack as stack:
+            memory.forget_status()
+            keep_record(memory, stack, self.zone)
+            if prepare is None:
+                gateway = await self._connect(self._configuration, memory)
+            else:
+                self._prepared = True
+                device, gateway = await simulate(self._configuration, memory, self._clock, stack)
+                prepare(device)
+            self._plugged = self._plug(self._configuration)
+            loop = Loop(
+                policy_of(self._configuration),
+                gateway,
+                clock=self._clock,
+                marks=memory.marker,
+                note=memory.moments,
+                tell=memory.tell,
+                device=device_of(self._configuration),
+                longest_install_s=lambda: longest_install_s(memory.events()),
+                arm=self._engine(stack).arm,
+                report=self._reporter(memory),
+                hold=memory.holds.load,
+            )
+            self._running = loop, memory
+            self._tell_start(memory)
+            if self._problem is not None:
+                self._reject(self._problem, loop, memory)
+            if self._early_reload:
+                self.reload()
+            watching = watch(self._files, self.reload, tried=lambda: self._tried)
+            holds = watch(lambda: [memory.holds.path], loop.wake)
+            async with beside(watching), beside(holds), beside(self._say_end()):
+                left = await loop.run(self.stop)
+            for task in self._reloads:
+                task.cancel()
+            memory.tell(Stopped(at=self._clock.now(), message="the daemon was told to stop"))
+            return left
 
     def _plug(self, configuration: Configuration) -> Plug | None:
         return None if self._prepared else identity_of(configuration)

@@ -56,6 +56,7 @@ class Standby:
         self._clock = clock
         self._listeners = listeners
         self._daemon: Daemon | None = None
+        self._memory: Memory | None = None
         self._again = asyncio.Event()
 
     def reload(self) -> None:
@@ -67,24 +68,30 @@ class Standby:
     async def run(self) -> GatewayError | None:
         """Until ``stop`` is set; what kept the battery from being put back into service at the end, if anything did.
 
-        StoreError if another daemon owns the state directory.
+        StoreError if another daemon owns the state directory. The lock comes before all else: what is read of the memory
+        there, the last good configuration first, is its owner's to put aside.
         """
-        while not self._stop.is_set():
-            self._again.clear()
-            files = [self._path, *secret_files()]
-            seen = contents(files)
-            try:
-                configuration, problem = self._configuration()
-                files.append(configuration.gateway.certificate)
-                seen = {**contents(files), self._path: seen[self._path] if problem else configuration.digest}
-                self._daemon = self._make(configuration, problem, seen)
-                return await self._daemon.run()
-            except ConfigurationError as error:
-                problem = error.summary
-            except Refused as error:
-                problem = str(error)
-            self._daemon = None
-            await self._wait(problem, files, seen)
+        async with own(self._directory / "lock", self._stop):
+            while not self._stop.is_set():
+                self._again.clear()
+                self._memory = None
+                files = [self._path, *secret_files()]
+                seen = contents(files)
+                try:
+                    configuration, problem = self._configuration()
+                    files.append(configuration.gateway.certificate)
+                    seen = {
+                        **contents(files),
+                        self._path: seen[self._path] if problem else configuration.digest,
+                    }
+                    self._daemon = self._make(configuration, problem, seen)
+                    return await self._daemon.serve()
+                except ConfigurationError as error:
+                    problem = error.summary
+                except Refused as error:
+                    problem = str(error)
+                self._daemon = None
+                await self._wait(problem, files, seen)
         self._pulse.stopping()
         return None
 
@@ -93,41 +100,46 @@ class Standby:
         try:
             return load(self._path), None
         except ConfigurationError as error:
-            kept = self._memory().kept_configuration()
+            memory = self._own_memory()
+            kept = memory.kept_configuration()
             if kept is None:
+                memory.retry_too(lambda: self._look_for_kept(memory))
                 raise
             try:
                 return load(self._path, kept=kept), error.summary
-            except (
-                ConfigurationError
-            ):  # an older program's, or the environment is wrong: the file's own problem counts
+            except ConfigurationError:
+                # An older program's, or the environment is wrong: the file's own problem counts.
                 raise error from None
 
-    def _memory(self) -> Memory:
-        return Memory(self._directory, self._listeners, self._clock.now)
+    def _own_memory(self) -> Memory:
+        if self._memory is None:
+            self._memory = Memory(self._directory, self._listeners, self._clock.now)
+        return self._memory
+
+    def _look_for_kept(self, memory: Memory) -> None:
+        """Go on with the last good one, which could not be read, as soon as it can be."""
+        if memory.kept_configuration() is not None:
+            self._again.set()
 
     async def _wait(self, problem: str, files: list[Path], seen: Contents) -> None:
         """Until the files are others than were seen, or somebody wants them looked at; no plan is in force meanwhile."""
-        async with own(self._directory / "lock", self._stop):
-            if self._stop.is_set():
-                return
-            memory = self._memory()
-            memory.forget_status()
-            memory.tell(
-                NoPlan(at=self._clock.now(), message=f"{problem}; no plan is in force until that is mended")
-            )
-            report = StatusFile(memory.write_status, lambda: UTC).report
-            started = self._clock.now()
-            async with beside(watch(lambda: files, self._again.set, tried=lambda: seen)):
-                while not (self._stop.is_set() or self._again.is_set()):
-                    memory.mend()
-                    status = _without_plan(self._clock.now(), started, problem)
-                    status = replace(status, memory_problem=memory.problem)
-                    report(status)
-                    self._pulse.cycle(status, UTC)
-                    await self._either()
-            if self._stop.is_set():
-                memory.tell(Stopped(at=self._clock.now(), message="the daemon was told to stop"))
+        memory = self._own_memory()
+        memory.forget_status()
+        memory.tell(
+            NoPlan(at=self._clock.now(), message=f"{problem}; no plan is in force until that is mended")
+        )
+        report = StatusFile(memory.write_status, lambda: UTC).report
+        started = self._clock.now()
+        async with beside(watch(lambda: files, self._again.set, tried=lambda: seen)):
+            while not (self._stop.is_set() or self._again.is_set()):
+                memory.mend()
+                status = _without_plan(self._clock.now(), started, problem)
+                status = replace(status, memory_problem=memory.problem)
+                report(status)
+                self._pulse.cycle(status, UTC)
+                await self._either()
+        if self._stop.is_set():
+            memory.tell(Stopped(at=self._clock.now(), message="the daemon was told to stop"))
 
     async def _either(self) -> None:
         """Until told to stop or to look again, or for a tick."""

@@ -73,6 +73,7 @@ def run(
     path = config_path(config)
     if write_example:
         _write_example(path)
+    # Before the lock, for all problems of a file at once: it is a person's, and reading it changes nothing that is kept.
     configuration = None if stay else load_or_fail(path, warn=False)
     try:
         left = process.run(_serve(path, configuration, directory))
