@@ -117,11 +117,14 @@ def _patient_until(scene: Scene) -> datetime:
 
 def _silent_until(scene: Scene) -> datetime:
     """Until when nobody may log in to start the battery, and a minute more for what is done then."""
-    pauses = [it.ended + timedelta(seconds=PAUSED_S + 60) for it in scene.asked if it.seen == 429]
-    for it in scene.asked:
-        if it.call == LOGIN and it.seen in {401, 403}:
-            pauses.append(it.ended + timedelta(seconds=(PAUSED_S if it.seen == 401 else DOUBT_S) + 60))
-    return max(pauses, default=BEGINS)
+    asked_s = {429: PAUSED_S}
+    asked_of_login_s = {401: PAUSED_S, 403: DOUBT_S, **asked_s}
+    pauses = (
+        (it.ended, (asked_of_login_s if it.call == LOGIN else asked_s).get(it.seen or 0))
+        for it in scene.asked
+    )
+    ends = (since + timedelta(seconds=pause_s + 60) for since, pause_s in pauses if pause_s is not None)
+    return max(ends, default=BEGINS)
 
 
 def _standstills(scene: Scene) -> Iterator[str]:

@@ -23,6 +23,8 @@ import pytest
 from scheduler.control.ports import MAY_HAVE_STOPPED, UNCOMMITTED
 from scheduler.model.errors import StoreError
 from scheduler.model.events import Event, GatewayBack
+from scheduler.model.hold import Hold
+from scheduler.model.setpoint import Setpoint
 from scheduler.observe.record import Recorder
 from scheduler.store import aside, durable, journal
 from scheduler.store.history import History
@@ -115,8 +117,26 @@ class Torn:
         raise self._error
 
 
+class Unreadable:
+    """A file that opens and gives nothing back."""
+
+    def __init__(self, file: Any, error: OSError) -> None:
+        self._file = file
+        self._error = error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, _: int) -> bytes:
+        """The error."""
+        raise self._error
+
+
 def break_step(patch: pytest.MonkeyPatch, step: str, number: int) -> None:
-    """Let one step of every write fail with this error of the system."""
+    """Let one step of every write, or of every read, fail with this error of the system."""
     error = OSError(number, os.strerror(number))
 
     def fails(*_: object, **__: object) -> Any:
@@ -126,6 +146,10 @@ def break_step(patch: pytest.MonkeyPatch, step: str, number: int) -> None:
 
     def no_new(path: Any, flags: int, *rest: Any, **more: Any) -> int:
         return fails() if flags & os.O_CREAT else opened(path, flags, *rest, **more)
+
+    def no_old(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        ours = not flags & (os.O_CREAT | os.O_DIRECTORY)
+        return fails() if ours and Path(path).exists() else opened(path, flags, *rest, **more)
 
     places: dict[str, tuple[Any, str, Any]] = {
         "create": (os, "open", no_new),
@@ -139,6 +163,16 @@ def break_step(patch: pytest.MonkeyPatch, step: str, number: int) -> None:
         "sync": (os, "fsync", fails),
         "rename": (Path, "replace", fails),
         "sync of the folder": (durable, "_sync_directory", fails),
+        "open": (os, "open", no_old),
+        "read": (
+            os,
+            "fdopen",
+            lambda number, mode, **more: (
+                Unreadable(wrapped(number, mode, **more), error)
+                if mode == "rb"
+                else wrapped(number, mode, **more)
+            ),
+        ),
     }
     patch.setattr(*places[step])
 
@@ -216,6 +250,170 @@ def test_l6_what_fails_is_tried_again_every_ten_seconds_and_not_with_each_cycle(
     for _ in range(10):
         home.mend()
     assert len(tries) == 13, "a memory that works is left alone"
+
+
+# What cannot be read for a while.
+
+READS = ("open", "read")
+ERRORS_OF_READS = (errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+HOLD = Hold(since=AT, until=AT + timedelta(hours=1), setpoint=Setpoint(mode="backup"))
+WHOLE = OLD | {"hold.json": json.dumps(HOLD.document()).encode()}
+
+# Each file that is read: what may be done that needs nothing of it, and how it is seen that it counts.
+READ: dict[str, tuple[Callable[[Memory], object], Callable[[Memory], bool]]] = {
+    "marker.json": (lambda it: it.marker.clear(MAY_HAVE_STOPPED), lambda it: UNCOMMITTED in it.marker),
+    "logins.json": (lambda it: it.logins.load(), lambda it: AT - timedelta(hours=1) in it.logins.load()),
+    "gateway.json": (lambda it: it.note.save({"a": 1}), lambda it: it.note.load() == {"old": 1}),
+    "moments.json": (lambda it: it.moments.save({"a": 1}), lambda it: it.moments.load() == {"old": 1}),
+    "hold.json": (lambda it: it.holds.load(), lambda it: it.holds.load() == HOLD),
+}
+
+
+@pytest.mark.parametrize("number", ERRORS_OF_READS, ids=lambda number: errno.errorcode[number])
+@pytest.mark.parametrize("step", READS)
+@pytest.mark.parametrize("name", READ)
+def test_p5_a_read_that_fails_at_the_start_costs_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch, name: str, step: str, number: int
+) -> None:
+    """What was kept stays whole while it cannot be read, whatever goes on beside it, is told once, and counts as soon as it can be."""
+    path = home.folder / name
+    path.write_bytes(WHOLE[name])
+    use, counts = READ[name]
+    with monkeypatch.context() as patch:
+        break_step(patch, step, number)
+        home.memory = home.again()
+        first = counts(home.memory)
+        use(home.memory)
+        home.mend()
+        use(home.memory)
+        home.mend()
+    left = path.read_bytes()
+    told = home.names
+
+    home.mend()
+
+    assert not first
+    assert left == path.read_bytes() == WHOLE[name]
+    assert told == ["memory_failed"]
+    assert home.memory.problem is None
+    assert counts(home.memory)
+    assert counts(home.again())
+    assert list(home.folder.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("step", READS)
+@pytest.mark.parametrize("name", [name for name in READ if name != "marker.json"])
+def test_p5_a_read_that_fails_under_way_changes_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch, name: str, step: str
+) -> None:
+    """What was read once goes on to count while it cannot be read, so that whoever adds to it loses nothing of it."""
+    (home.folder / name).write_bytes(WHOLE[name])
+    home.memory = home.again()
+    _, counts = READ[name]
+    assert counts(home.memory)
+
+    with monkeypatch.context() as patch:
+        break_step(patch, step, errno.EIO)
+        assert counts(home.memory)
+        if name == "gateway.json":
+            home.memory.note.save(home.memory.note.load() | {"a": 1})
+    home.mend()
+
+    assert home.names == ["memory_failed", "memory_back"]
+    assert home.again().note.load() == ({"old": 1, "a": 1} if name == "gateway.json" else {})
+
+
+@pytest.mark.parametrize("step", READS)
+def test_p5_i3_a_mark_before_a_login_is_durable_where_nothing_can_be_read(
+    home: Home, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """It takes the place of what cannot be read, and `kept` says no until then, as a mark of a write may be lost with it."""
+    (home.folder / "marker.json").write_bytes(OLD["marker.json"])
+    with monkeypatch.context() as patch:
+        break_step(patch, step, errno.EIO)
+        home.memory = home.again()
+        home.memory.marker.note(MAY_HAVE_STOPPED)
+        kept = home.memory.marker.kept
+
+    assert not kept
+    assert MAY_HAVE_STOPPED in home.again().marker
+    home.mend()
+    assert home.memory.marker.kept
+    assert MAY_HAVE_STOPPED in home.again().marker
+
+
+@pytest.mark.parametrize("first", ["note", "clear"])
+def test_p5_marks_that_are_read_late_are_joined_with_those_of_meanwhile(
+    home: Home, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """After one read that failed, the next word reads again before it writes: both count, but for what was cleared since."""
+    earlier = [{"mark": mark, "at": AT.isoformat()} for mark in (MAY_HAVE_STOPPED, UNCOMMITTED)]
+    (home.folder / "marker.json").write_text(json.dumps(earlier))
+    with monkeypatch.context() as patch:
+        break_step(patch, "open", errno.EIO)
+        home.memory = home.again()
+        if first == "clear":
+            home.memory.marker.clear(UNCOMMITTED)
+    home.at += timedelta(minutes=5)
+    home.memory.marker.note(MAY_HAVE_STOPPED)
+
+    for marker in (home.memory.marker, home.again().marker):
+        assert marker.kept
+        assert marker.noted_at(MAY_HAVE_STOPPED) == AT + timedelta(minutes=5)
+        assert (UNCOMMITTED in marker) == (first == "note")
+    assert [home.memory.read_late() for _ in range(2)] == [True, False]
+
+
+def test_p5_only_what_is_read_late_is_told_as_late(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that could read everything is no news to anybody, nor is a read that fails under way; moments read late are."""
+    path = home.folder / "moments.json"
+    path.write_bytes(OLD["moments.json"])
+    home.memory = home.again()
+    home.memory.moments.load()
+    with monkeypatch.context() as patch:
+        break_step(patch, "read", errno.EIO)
+        home.memory.moments.load()
+        home.mend()
+        late = home.again()
+        late.moments.load()
+        assert not late.moments.kept
+    home.mend()
+    assert not home.memory.read_late()
+
+    assert late.moments.load() == {"old": 1}
+    assert late.moments.kept
+    assert late.read_late()
+
+
+def test_p5_i8_logins_that_could_not_be_read_still_count(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login noted after one read that failed takes no earlier one off the budget; where none can be read it is noted all the same."""
+    earlier = AT - timedelta(hours=1)
+    (home.folder / "logins.json").write_bytes(OLD["logins.json"])
+    with monkeypatch.context() as patch:
+        break_step(patch, "read", errno.EIO)
+        once, never = home.again(), home.again()
+        assert once.logins.load() == never.logins.load() == []
+    save_logins(once)
+    assert home.again().logins.load() == once.logins.load() == [earlier, AT]
+
+    with monkeypatch.context() as patch:
+        break_step(patch, "read", errno.EIO)
+        save_logins(never)
+    assert home.again().logins.load() == [AT]
+
+
+def test_p4_a_note_that_is_spoilt_under_way_is_written_anew(home: Home) -> None:
+    """What this process knew of it is in no file once the spoilt one is put aside: it goes on to count, and is written."""
+    path = home.folder / "gateway.json"
+    path.write_bytes(OLD["gateway.json"])
+    assert home.memory.note.load() == {"old": 1}
+    corrupt(path)
+
+    assert home.memory.note.load() == {"old": 1}
+    assert not home.memory.note.kept
+    home.mend()
+
+    assert home.again().note.load() == {"old": 1}
 
 
 # What lies there and is none of ours.
@@ -346,14 +544,19 @@ def test_p4_three_of_a_kind_are_kept(tmp_path: Path) -> None:
     """A disk that spoils a file again and again is not filled with what it spoilt; the newest stay, and other files' stay."""
     path, other = tmp_path / "marker.json", tmp_path / "logins.json"
     corrupt(other)
-    aside.put_aside(other)
+    aside.put_aside(other, "x")
     for number in range(6):
         path.write_bytes(b"x" * number)
-        aside.put_aside(path)
+        aside.put_aside(path, "x")
 
     sizes = sorted(it.stat().st_size for it in tmp_path.glob("marker.json.corrupt.*"))
     assert sizes == [3, 4, 5]
     assert len(list(tmp_path.glob("logins.json.corrupt.*"))) == 1
+
+
+def fails_as_read_only(*_: object) -> None:
+    """What a disk says that can no longer be written to."""
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
 def test_p4_where_nothing_can_be_moved_it_is_said(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,11 +564,8 @@ def test_p4_where_nothing_can_be_moved_it_is_said(home: Home, monkeypatch: pytes
     path = home.folder / "gateway.json"
     corrupt(path)
 
-    def read_only(*_: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", read_only)
+        patch.setattr(Path, "rename", fails_as_read_only)
         assert home.memory.note.load() == {}
         home.mend()
 
@@ -373,6 +573,30 @@ def test_p4_where_nothing_can_be_moved_it_is_said(home: Home, monkeypatch: pytes
     assert path.exists()
     home.mend()
     home.mend()
+    assert home.memory.problem is None
+
+
+def test_p4_a_damaged_marker_that_cannot_be_moved_is_not_written_over(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a person may still want to look at is kept until it can be put aside, and only then another one begun."""
+    path = home.folder / "marker.json"
+    corrupt(path)
+    found = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", fails_as_read_only)
+        home.memory = home.again()
+        home.mend()
+        home.mend()
+        assert path.read_bytes() == found
+        assert not home.memory.marker.kept
+
+    for _ in range(2):
+        home.mend()
+
+    (kept,) = home.folder.glob("marker.json.corrupt.*")
+    assert kept.read_bytes() == found
+    assert home.memory.marker.kept
     assert home.memory.problem is None
 
 

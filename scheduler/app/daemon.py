@@ -152,6 +152,8 @@ class Daemon:
 
         def report(status: Status) -> None:
             memory.mend()
+            if memory.read_late() and self._running is not None:
+                self._running[0].recall()
             status = replace(status, memory_problem=memory.problem)
             summary.report(status)
             file.report(status)

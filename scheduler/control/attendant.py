@@ -60,15 +60,16 @@ class Attendant:
         self._trust = trust
         self._marks = marks
         self._note = note
-        self._diary = Diary(note, device)
         self._tell = tell
         self._jitter = jitter
         self._longest_install_s = longest_install_s
         self.state = State(started=clock.now(), boundary=clock.now())
-        self._take(gateway)
+        self._take(gateway, device)
 
-    def _take(self, gateway: Gateway) -> None:
-        clock, marks, tell, diary = self._clock, self._marks, self._tell, self._diary
+    def _take(self, gateway: Gateway, device: str) -> None:
+        clock, marks, tell = self._clock, self._marks, self._tell
+        self._diary = diary = Diary(self._note, device)
+        self.state.pacing, self.state.identity, self.state.record = STEADY, None, None
         self._gateway = gateway
         self._session = session = Session(gateway, clock, marks, tell)
         self._errands = Errands(
@@ -112,10 +113,12 @@ class Attendant:
             await self._gateway.close()
             if device != self._diary.device:
                 self.state.leave()
-            self._diary = Diary(self._note, device)
-            self._take(gateway)
-            self.state.pacing, self.state.identity, self.state.record = STEADY, None, None
+            self._take(gateway, device)
         self.state.verify_s = self._clock.monotonic()
+
+    def recall(self, device: str) -> None:
+        """Begin with this gateway as at a start: what is kept of it could not be read until now."""
+        self._take(self._gateway, device)
 
     async def release(self) -> GatewayError | None:
         """Leave the battery running; what kept it from that is returned.

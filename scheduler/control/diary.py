@@ -68,7 +68,5 @@ class Diary:
         if self.kept and all(section == self.section(name) for name, section in sections.items()):
             return
         merged = {**self._content, **sections}
-        self._content = {name: section for name, section in merged.items() if section} | {
-            DEVICE: self.device
-        }
+        self._content = {name: section for name, section in merged.items() if section} | {DEVICE: self.device}
         self._note.save(dict(self._content))

@@ -117,6 +117,11 @@ class Loop:
         self._attendant.state.plan_problem = None
         self.wake()
 
+    def recall(self) -> None:
+        """Take up what is kept as at a start, between two cycles: it could not be read until now."""
+        self._attendant.recall(self._device)
+        self.wake()
+
     def reject(self, problem: str) -> None:
         """Show that the file has a problem; the plan in force goes on."""
         self._attendant.state.plan_problem = problem

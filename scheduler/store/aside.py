@@ -22,11 +22,15 @@ _NAME = r"\.corrupt\.\d{8}T\d{6}Z(?:\.\d+)?"
 Value = TypeVar("Value")
 
 
+class PutAside(StoreError):
+    """What lay there is put aside: from then on there is no such file."""
+
+
 def read(path: Path, parse: Callable[[bytes], Value], *, empty: Value) -> Value:
     """What ``parse`` makes of the file; ``empty`` if there is none.
 
-    Raises StoreError if it cannot be read now. What cannot be a file of ours, or is damaged so that ``parse`` raises, is put
-    aside first, which the error says: from then on there is none.
+    Raises StoreError if it cannot be read now: it is as it was, and a later call may read it. What cannot be a file of ours,
+    or is damaged so that ``parse`` raises, is put aside first; the error is PutAside then, if it could be moved.
     """
     try:
         content = durable.read(path, follow=False)
@@ -35,28 +39,29 @@ def read(path: Path, parse: Callable[[bytes], Value], *, empty: Value) -> Value:
         found = str(error)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         found = f"{path} is damaged"
-    raise StoreError(f"{found} and counts as empty; {put_aside(path)}")
+    raise put_aside(path, f"{found} and counts as empty")
 
 
-def put_aside(path: Path) -> str:
+def put_aside(path: Path, found: str) -> StoreError:
     """Rename the file, with what belongs to it, to one that ends in ``.corrupt`` and the instant it was written last.
 
-    A sentence on what became of it; where a file system is read-only it stays where it is, and the sentence says so.
+    The error that says what was ``found`` and what became of it: PutAside, or another one where it stays in its place, as on
+    a file system that is read-only.
     """
     try:
         written = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
         name = _free(path, f"{path.name}.corrupt.{written:%Y%m%dT%H%M%SZ}")
         path.rename(name)
     except FileNotFoundError:
-        return "somebody has moved it away meanwhile"
+        return PutAside(f"{found}; somebody has moved it away meanwhile")
     except (OSError, ValueError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
-        return f"it cannot be moved away: {reason or error}"
+        return StoreError(f"{found}; it cannot be moved away: {reason or error}")
     for companion, aside in zip(companions(path), companions(name), strict=True):
         with contextlib.suppress(OSError):
             companion.rename(aside)
     _forget_oldest(path)
-    return f"it is kept as {name.name}"
+    return PutAside(f"{found}; it is kept as {name.name}")
 
 
 def companions(path: Path) -> tuple[Path, ...]:

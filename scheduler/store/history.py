@@ -52,7 +52,7 @@ class History:
             return work(self._opened())
         except Damaged as error:
             self.close()
-            self._failed(StoreError(f"{error.found}; {aside.put_aside(self._path)}"))
+            self._failed(aside.put_aside(self._path, error.found))
             return work(self._opened())
 
     def _opened(self) -> Journal:

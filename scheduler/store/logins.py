@@ -29,6 +29,7 @@ class LoginLedger:
         self._failed = failed
         self._known: list[datetime] = []
         self._behind = False
+        self._unread = False
 
     def load(self) -> list[datetime]:
         """The instants noted until now, by whomever; a damaged file counts as none beyond those known here, and is put aside.
@@ -39,25 +40,33 @@ class LoginLedger:
             noted = aside.read(self._path, _instants, empty=list[datetime]())
         except StoreError as error:
             self._behind = True  # what is known here is in no file from now on
+            self._unread = not isinstance(error, aside.PutAside)
             self._failed(error)
             return list(self._known)
         self._known = sorted({*noted, *self._known}) if self._behind else noted
+        self._unread = False
         return list(self._known)
 
     def save(self, instants: list[datetime]) -> None:
-        """Note these instants instead; StoreError if the disk does not take them, which this object then still knows."""
+        """Note these instants instead; StoreError if the disk does not take them, which this object then still knows.
+
+        With those of a file that could not be read when it was to be, and can be now: they belong to the budget. One that
+        still cannot be read is replaced, so that from now on none is forgotten.
+        """
         self._known, self._behind = list(instants), True
+        if self._unread:
+            instants = self.load()
         try:
             durable.write(self._path, json.dumps([instant.isoformat() for instant in instants]).encode())
         except StoreError as error:
             self._failed(error)
             raise
-        self._behind = False
+        self._behind = self._unread = False
 
     def retry(self) -> None:
-        """Try again what failed: to write what was not written, or to read."""
+        """Try again what failed: to write what was not written, or to read, and nothing over what cannot be read."""
         known = self.load()
-        if self._behind:
+        if self._behind and not self._unread:
             with contextlib.suppress(StoreError):  # it was told
                 self.save(known)
 

@@ -21,32 +21,42 @@ _Marks = dict[str, datetime | None]
 class Marker:
     """A durable set of words, each with the instant at which it was noted last.
 
-    What cannot be written is kept in memory, ``failed`` is told why, and `retry`, or the next word noted or cleared, tries again.
+    What cannot be read or written is kept in memory, ``failed`` is told why, and `retry`, or the next word noted or cleared,
+    tries again. Words that could not be read at the start count from when they are, and ``late`` is told of it.
     """
 
-    def __init__(self, path: Path, failed: Callable[[StoreError], None], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        failed: Callable[[StoreError], None],
+        now: Callable[[], datetime],
+        late: Callable[[], None] = lambda: None,
+    ) -> None:
         self._path = path
         self._failed = failed
         self._now = now
+        self._late = late
         self._marks: _Marks = {}
+        self._cleared: set[str] = set()
         self._on_disk: _Marks | None = None  # None: not known
-        try:
-            self._marks = self._on_disk = aside.read(path, _parsed, empty=_Marks())
-        except StoreError as error:
-            # Unreadable is not empty, but which words it held cannot be known; the person is told, and a damaged file kept.
-            failed(error)
+        self._unread = False
+        self._read()
 
     def note(self, mark: str) -> None:
-        """Note it, durably before this returns."""
-        self._keep(self._marks | {mark: self._now()})
+        """Note it, durably before this returns; in the place of a file that still cannot be read, too."""
+        self._cleared.discard(mark)
+        self._marks = self._marks | {mark: self._now()}
+        self._keep(over_unread=True)
 
     def clear(self, mark: str) -> None:
-        """Forget it."""
-        self._keep({noted: at for noted, at in self._marks.items() if noted != mark})
+        """Forget it; what a file that cannot be read says of it counts no more."""
+        self._cleared.add(mark)
+        self._marks = {noted: at for noted, at in self._marks.items() if noted != mark}
+        self._keep()
 
     def retry(self) -> None:
-        """Write what the file does not hold yet."""
-        self._keep(self._marks)
+        """Read what could not be read, and write what the file does not hold yet."""
+        self._keep()
 
     @property
     def kept(self) -> bool:
@@ -60,9 +70,27 @@ class Marker:
     def __contains__(self, mark: object) -> bool:
         return mark in self._marks
 
-    def _keep(self, marks: _Marks) -> None:
-        self._marks = marks
-        if marks == self._on_disk:
+    def _read(self) -> None:
+        """Have the words of the file, too; what was noted and cleared since it should have been read is newer."""
+        try:
+            self._on_disk = aside.read(self._path, _parsed, empty=_Marks())
+        except StoreError as error:
+            # Unreadable is not empty, but which words it held cannot be known; the person is told, and a damaged file kept.
+            self._unread = not isinstance(error, aside.PutAside)
+            self._failed(error)
+            return
+        found = {mark: at for mark, at in self._on_disk.items() if mark not in self._cleared}
+        self._marks = found | self._marks
+        if self._unread:
+            self._unread = False
+            self._late()
+
+    def _keep(self, *, over_unread: bool = False) -> None:
+        """Have the file hold what is noted. One that cannot be read is left alone, unless what it says may be lost."""
+        if self._unread:
+            self._read()
+        marks = self._marks
+        if marks == self._on_disk or (self._unread and not over_unread):
             return
         entries = [
             {"mark": mark, "at": None if at is None else at.isoformat()} for mark, at in sorted(marks.items())
@@ -73,7 +101,9 @@ class Marker:
             self._on_disk = None
             self._failed(error)
         else:
-            self._on_disk = marks
+            # Words may be lost with what was never read: until the next attempt `kept` does not say that all is well.
+            self._on_disk = None if self._unread else marks
+            self._unread = False
 
 
 def _parsed(content: bytes) -> _Marks:

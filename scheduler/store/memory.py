@@ -53,6 +53,7 @@ class Memory:
         self._tried: datetime | None = None
         self._unwritten: dict[Path, bytes] = {}
         self._retries: list[Callable[[], None]] = []
+        self._late = False
         self._status_file = directory / "status.json"
         self.simulated = directory / SIMULATED
         kept = self.simulated if simulated else directory
@@ -60,9 +61,9 @@ class Memory:
         self._configuration_file = directory / "configuration.yaml"
         self.logins = LoginLedger(kept / "logins.json", self.failed)
         self.note = NoteFile(kept / "gateway.json", self.failed)
-        self.moments = NoteFile(kept / "moments.json", self.failed)
+        self.moments = NoteFile(kept / "moments.json", self.failed, self._came_late)
         self.holds = HoldFile(kept / holds.NAME, self.failed)
-        self.marker = Marker(kept / "marker.json", self.failed, now)
+        self.marker = Marker(kept / "marker.json", self.failed, now, self._came_late)
         for part in (self.marker, self.logins, self.note, self.moments, self.holds):
             self.retry_too(part.retry)
 
@@ -121,7 +122,17 @@ class Memory:
             self._write(path, self._unwritten[path])
         if self._problem is None:
             self._failures.clear()
-            self.tell(MemoryBack(at=now, message="all that is to be remembered can be written again"))
+            self.tell(
+                MemoryBack(at=now, message="all that is to be remembered can be read and written again")
+            )
+
+    def read_late(self) -> bool:
+        """Whether, since this was asked last, marks or moments were read that could not be when they were first wanted."""
+        late, self._late = self._late, False
+        return late
+
+    def _came_late(self) -> None:
+        self._late = True
 
     def keep_configuration(self, content: bytes) -> None:
         """Keep the file that is in force, for a start at which it is broken; written only if it is another one."""

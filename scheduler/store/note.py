@@ -14,13 +14,20 @@ from scheduler.store import aside, durable
 class NoteFile:
     """One JSON object in a file, read anew each time: other processes write to it, too, and the last one wins.
 
-    ``failed`` is told when the file cannot be read or written; what this process saved it then still knows.
+    ``failed`` is told when the file cannot be read or written; what this process read or saved last it then still knows.
+    Over what it never could read it writes nothing: once that can be read it counts, ``late`` is told, and what was saved
+    meanwhile, which knew nothing of it, is forgotten.
     """
 
-    def __init__(self, path: Path, failed: Callable[[StoreError], None]) -> None:
+    def __init__(
+        self, path: Path, failed: Callable[[StoreError], None], late: Callable[[], None] = lambda: None
+    ) -> None:
         self._path = path
         self._failed = failed
+        self._late = late
+        self._known: dict[str, Any] | None = None  # as it was read or saved last
         self._unsaved: dict[str, Any] | None = None
+        self._unread = False
 
     @property
     def place(self) -> str:
@@ -30,33 +37,50 @@ class NoteFile:
     @property
     def kept(self) -> bool:
         """Whether what was saved last is in the file."""
-        return self._unsaved is None
+        return self._unsaved is None and not self._unread
 
     def load(self) -> dict[str, Any]:
-        """The object; empty if there is no such file, or what is in it is damaged, which is put aside."""
-        if self._unsaved is not None:
-            return dict(self._unsaved)
-        try:
-            return aside.read(self._path, _object, empty={})
-        except StoreError as error:
-            self._failed(error)
-            return {}
+        """The object; empty if there is none that this process knows, or ever could read. What is damaged is put aside."""
+        if self._unsaved is None or self._unread:
+            self._read()
+        return dict((self._known if self._unsaved is None else self._unsaved) or {})
 
     def save(self, content: dict[str, Any]) -> None:
         """Keep exactly this, durably before this returns."""
-        self._unsaved = None
-        try:
-            durable.write(self._path, json.dumps(content).encode())
-        except StoreError as error:
-            self._unsaved = dict(content)
-            self._failed(error)
+        self._unsaved = dict(content)
+        self._write()
 
     def retry(self) -> None:
-        """Try again what failed: to write what was not written, or to read."""
-        if self._unsaved is None:
-            self.load()
+        """Try again what failed: to read, and to write what was not written."""
+        self.load()
+        self._write()
+
+    def _read(self) -> None:
+        try:
+            found = aside.read(self._path, _object, empty=dict[str, Any]())
+        except aside.PutAside as error:
+            self._unread = False
+            self._unsaved = self._unsaved or self._known  # it is in no file any more
+            self._failed(error)
+        except StoreError as error:
+            self._unread = self._known is None
+            self._failed(error)
         else:
-            self.save(self._unsaved)
+            self._known = found
+            if self._unread:
+                self._unread = False
+                self._unsaved = None if found else self._unsaved
+                self._late()
+
+    def _write(self) -> None:
+        if self._unsaved is None or self._unread:
+            return
+        try:
+            durable.write(self._path, json.dumps(self._unsaved).encode())
+        except StoreError as error:
+            self._failed(error)
+        else:
+            self._known, self._unsaved = self._unsaved, None
 
 
 def _object(content: bytes) -> dict[str, Any]:
