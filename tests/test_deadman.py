@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bench import bench, local
+from clockwork import VirtualClock
 from days import Run
 from processes import Site, eventually, site, started
 
+from scheduler.app import pulse
+from scheduler.app.pulse import LONGEST_CYCLE_S
+from scheduler.daemon import deadman
 from scheduler.daemon.deadman import HUNG, LIMIT_S
+from scheduler.model.events import Event
+from scheduler.model.status import unknown
 
 CHILD = """
 import asyncio, os, sys, threading, time
@@ -41,12 +52,11 @@ def say(words):
 async def main():
     man = DeadMan(time.monotonic, say, limit_s=1.0, look_s=0.2)
     man.watch(_work(asyncio.get_running_loop()))
-    man.begin(100.0 if how == "begins slowly" else 0.0)
+    man.begin()
     task = asyncio.create_task(wait_for_ever(), name="cycles")
     print("began", flush=True)
-    if how == "begins slowly":
-        await asyncio.sleep(3)
-        return
+    if how == "never begins":
+        await task
     man.beat()
     if how == "blocks":
         block()
@@ -75,10 +85,14 @@ def child(how: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize(
     ("how", "words"),
-    [("blocks", "the event loop is at <string>:11 (block)"), ("waits", "wait_for_ever waits at")],
+    [
+        ("blocks", "the event loop is at <string>:11 (block)"),
+        ("waits", "wait_for_ever waits at"),
+        ("never begins", "wait_for_ever waits at"),
+    ],
 )
 def test_a_process_that_hangs_says_where_and_ends(how: str, words: str) -> None:
-    """Whether the event loop is blocked or what runs on it waits for ever: the place is named, and the exit code is 70."""
+    """The event loop is blocked, or what runs on it waits for ever, also in its first cycle: the place is named, the exit code is 70."""
     with child(how) as process:
         said = process.communicate(timeout=30)[0]
 
@@ -96,10 +110,9 @@ def test_a_process_that_hangs_ends_also_where_it_cannot_say_so(how: str) -> None
     assert (process.returncode, said) == (HUNG, "began\n")
 
 
-@pytest.mark.parametrize("how", ["ends", "begins slowly"])
-def test_a_process_whose_work_is_over_or_to_come_is_let_go(how: str) -> None:
-    """Who stops in order has no cycle any more, and the first one may take its time: nobody misses one."""
-    with child(how) as process:
+def test_a_process_whose_work_is_over_is_let_go() -> None:
+    """Who stops in order has no cycle any more, and nobody misses one."""
+    with child("ends") as process:
         said = process.communicate(timeout=30)[0]
 
     assert (process.returncode, said) == (0, "began\n")
@@ -121,10 +134,11 @@ def test_a_process_that_was_stopped_from_outside_goes_on() -> None:
 @pytest.mark.parametrize("late_s", [5.0, 9.5])
 @pytest.mark.parametrize("sentence", ["ignores writes", "forgets to start", "stages an update"])
 async def test_the_slowest_gateway_is_no_hang(late_s: float, sentence: str) -> None:
-    """With each answer nearly ten seconds late, no gap between two signs of life is as long as the dead man waits."""
+    """With each answer nearly ten seconds late, no gap between two signs of life, and no cycle, is as long as one may be."""
     b = bench(local("07:10"))
     b.scenario(sentence)
     signs: list[datetime] = [b.clock.now()]
+    cycles: list[timedelta] = []
     send = b.wire.handle_async_request
 
     async def late(request: object) -> object:
@@ -138,8 +152,10 @@ async def test_the_slowest_gateway_is_no_hang(late_s: float, sentence: str) -> N
     cycle = run.loop.cycle
 
     async def beating() -> None:
+        began = b.clock.now()
         await cycle()
         signs.append(b.clock.now())
+        cycles.append(signs[-1] - began)
 
     run.loop.cycle = beating  # type: ignore[method-assign]
     await run.until(local("08:20"))
@@ -147,6 +163,70 @@ async def test_the_slowest_gateway_is_no_hang(late_s: float, sentence: str) -> N
     gaps = [(after - before).total_seconds() for before, after in pairwise(signs)]
     assert len(signs) > 50
     assert max(gaps) < LIMIT_S - 10
+    assert max(cycles) < timedelta(seconds=LONGEST_CYCLE_S - 45)
+
+
+CYCLES_END_S = 60.0
+HOUR_S = 3600.0
+
+
+class Looks:
+    """What the dead man waits with between two looks: seconds of a virtual clock, and what the daemon does in them."""
+
+    def __init__(self, clock: VirtualClock, lives: Callable[[], None]) -> None:
+        self._clock = clock
+        self._lives = lives
+        self._over = False
+
+    def wait(self, seconds: float) -> bool:
+        """Let them go by; whether the handle was let go of, which an hour does for a dead man that never acts."""
+        self._clock.passed_s += seconds
+        self._lives()
+        return self._over or self._clock.passed_s > HOUR_S
+
+    def set(self) -> None:
+        """Let go of the handle."""
+        self._over = True
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["the first cycle", "a later cycle"])
+@pytest.mark.parametrize(
+    ("answered", "within_s"), [(False, 90.0), (True, 330.0)], ids=["silent", "with answers"]
+)
+async def test_p8_l5_a_cycle_that_never_ends_is_ended_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+    first: bool,  # noqa: FBT001 - a table
+    answered: bool,  # noqa: FBT001 - a table
+    within_s: float,
+) -> None:
+    """Within 90 s where no call ends, and within five and a half minutes where answers come on and on; the first one, too."""
+    ended = threading.Event()
+    codes: list[int] = []
+    told: list[Event] = []
+    clock = VirtualClock(local("12:00"))
+
+    def lives() -> None:
+        if answered:
+            it.step()
+        if not first and clock.passed_s <= CYCLES_END_S:
+            it.cycle(unknown(clock.now(), clock.now()), UTC)
+
+    def end(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    threads = SimpleNamespace(
+        Event=partial(Looks, clock, lives), Thread=threading.Thread, get_ident=threading.get_ident
+    )
+    monkeypatch.setattr(deadman, "threading", threads)
+    monkeypatch.setattr(pulse, "DeadMan", partial(deadman.DeadMan, end=end))
+    it = pulse.Pulse(clock, told.append)
+    with it:
+        await asyncio.to_thread(ended.wait, 10)
+
+    assert codes == [HUNG]
+    assert [event.name for event in told] == ["hung"]
+    assert LIMIT_S < clock.passed_s - (0.0 if first else CYCLES_END_S) <= within_s
 
 
 def status_of(home: Site) -> str:

@@ -17,7 +17,7 @@ import httpx
 import pytest
 import structlog
 
-from scheduler.model import clock, events, hold, standing
+from scheduler.model import clock, ends, events, hold, standing
 from scheduler.model.errors import StoreError
 from scheduler.model.events import Event
 from scheduler.model.evidence import SwitchRecord, Verdict
@@ -160,7 +160,8 @@ TABLE: list[tuple[Event, str, str, dict[str, Any]]] = [
     (events.LeftStopped(at=AT, **WORDS), "left_stopped", "error", WORDS),
     (events.LeftInstalling(at=AT, gone=True, **WORDS), "left_installing", "warning", {"gone": True} | WORDS),
     (events.NoPlan(at=AT, **WORDS), "no_plan", "error", WORDS),
-    (events.Hung(at=AT, **WORDS), "hung", "error", WORDS),
+    (ends.Hung(at=AT, **WORDS), "hung", "error", WORDS),
+    (ends.Failed(at=AT, **WORDS), "failed", "error", WORDS),
     (events.Restarted(at=AT, **WORDS), "restarted", "info", WORDS),
     (events.PlanChanged(at=AT, **WORDS), "plan", "info", WORDS),
     (events.PlanRejected(at=AT, **WORDS), "plan_rejected", "error", WORDS),
@@ -246,7 +247,7 @@ def test_every_event_has_a_row() -> None:
     """An event that is added, or gets another name, must be added to the table: it is a promise from then on."""
     known = {
         value
-        for module in (clock, events, hold, standing)
+        for module in (clock, ends, events, hold, standing)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Event)
     }

@@ -74,13 +74,10 @@ class Daemon:
         self._prepared = False  # no edit leads from a prepared gateway to somebody's house
         self._plugged: Plug | None = None
         self._refused: tuple[str, str | None] | None = None
-        self._one_reload = asyncio.Lock()
-        self._reloads: set[asyncio.Task[None]] = set()
-        self._reload_waits = False
+        self._reload_wanted = asyncio.Event()
         self._pulse = pulse
         self._problem = problem
         self._tried = seen or {**contents(self._files()), configuration.path: configuration.digest}
-        self._early_reload = False
         self.stop = stop or asyncio.Event()
 
     def zone(self) -> tzinfo:
@@ -128,19 +125,22 @@ class Daemon:
             self._tell_start(memory)
             if self._problem is not None:
                 self._reject(self._problem, loop, memory)
-            if self._early_reload:
-                self.reload()
-            watching = watch(self._files, self.reload, tried=lambda: self._tried)
-            holds = watch(lambda: [memory.holds.path], loop.wake)
-            async with beside(watching), beside(holds), beside(self._say_end()):
+            async with self._accompanied(loop, memory):
                 left = await loop.run(self.stop)
-            for task in self._reloads:
-                task.cancel()
             memory.tell(Stopped(at=self._clock.now(), message="the daemon was told to stop"))
             return left
 
     def _plug(self, configuration: Configuration) -> Plug | None:
         return None if self._prepared else identity_of(configuration)
+
+    @asynccontextmanager
+    async def _accompanied(self, loop: Loop, memory: Memory) -> AsyncIterator[None]:
+        """What goes on beside the cycles: looks at the files and at holds, reloads, and the word that the end has come."""
+        files = watch(self._files, self.reload, tried=lambda: self._tried)
+        holds = watch(lambda: [memory.holds.path], loop.wake)
+        reloads = self._reload(loop, memory)
+        async with beside(files), beside(holds), beside(reloads, name="reload"), beside(self._say_end()):
+            yield
 
     async def _connect(self, configuration: Configuration, memory: Memory) -> LocalGateway:
         exchanged = (lambda: None) if self._pulse is None else self._pulse.step
@@ -208,17 +208,12 @@ class Daemon:
 
         However often this is called, one reload is under way and one more waits, which reads what is there by then.
         """
-        if self._running is None:
-            self._early_reload = True
-        elif not self._reload_waits:
-            self._reload_waits = True
-            task = asyncio.create_task(self._reload(*self._running), name="reload")
-            self._reloads.add(task)
-            task.add_done_callback(self._reloads.discard)
+        self._reload_wanted.set()
 
     async def _reload(self, loop: Loop, memory: Memory) -> None:
-        async with self._one_reload:
-            self._reload_waits = False
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
             await self._take_up(loop, memory)
             await asyncio.sleep(RELOAD_REST_S)
 

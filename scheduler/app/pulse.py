@@ -14,19 +14,22 @@ from types import TracebackType
 from typing import Any, Self
 
 from scheduler.control.ports import Clock, Tell
+from scheduler.control.session import RELEASE_S
+from scheduler.control.switch import PAUSES_S
 from scheduler.daemon.clock import manager_s
-from scheduler.daemon.deadman import DeadMan
+from scheduler.daemon.deadman import LIMIT_S, DeadMan
 from scheduler.daemon.systemd import Supervisor
-from scheduler.model.events import Hung
+from scheduler.gateway.local import LocalPace
+from scheduler.model.ends import Hung
 from scheduler.model.status import Status
 from scheduler.observe.status import sentence
 from scheduler.store.heartbeat import Heartbeat, place
 
-FIRST_CYCLE_S = 105.0
-"""So much longer the first cycle may take: a person's visit is waited for, and a gateway that does not answer."""
+SWITCH_S = (1 + len(PAUSES_S)) * LocalPace().attempt_s + sum(PAUSES_S) + RELEASE_S
+"""The longest that a switch can take, by its own bounds: all of its attempts, the pauses between them, and the battery put back."""
 
-LONGEST_CYCLE_S = 600.0
-"""No cycle takes so long: of the slowest, with four attempts and ten seconds for each answer, half of it was measured."""
+LONGEST_CYCLE_S = SWITCH_S + 60.0
+"""No cycle takes so long: of the slowest, with ten seconds for each answer, 263 s were measured."""
 
 
 class Pulse(AbstractContextManager["Pulse"]):
@@ -45,7 +48,7 @@ class Pulse(AbstractContextManager["Pulse"]):
         self._cycle_s = clock.monotonic()
 
     def __enter__(self) -> Self:
-        self._deadman.begin(FIRST_CYCLE_S)
+        self._deadman.begin()
         return self
 
     def __exit__(
@@ -64,11 +67,11 @@ class Pulse(AbstractContextManager["Pulse"]):
             self._supervisor.ready()
 
     def step(self) -> None:
-        """A call to the gateway came to its end; counts for life as long as the cycle that it is part of does.
+        """A call to the gateway came to its end; counts for life until `LIMIT_S` before the end of the longest cycle.
 
         A switch that a slow gateway does not take repeats after 45 s and is minutes under way, and that is no hang.
         """
-        if self._clock.monotonic() - self._cycle_s <= LONGEST_CYCLE_S:
+        if self._clock.monotonic() - self._cycle_s <= LONGEST_CYCLE_S - LIMIT_S:
             self._deadman.beat()
             self._heartbeat.beat(self._clock.monotonic())
             self._supervisor.alive()

@@ -7,7 +7,7 @@ import os
 import signal
 from datetime import UTC
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,7 @@ from scheduler.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from datetime import tzinfo
     from pathlib import Path
 
@@ -129,7 +130,25 @@ async def _serve(path: Path, configuration: Configuration | None, directory: Pat
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stop.set)
         loop.add_signal_handler(signal.SIGHUP, served.reload)
-        return await served.run()
+        return await _told(served.run(), tell, clock)
+
+
+async def _told(
+    work: Coroutine[Any, Any, GatewayError | None], tell: Callable[[Event], None], clock: SystemClock
+) -> GatewayError | None:
+    """Do it; a bug of ours is a line of the log, and an exit code upon which the process is started anew."""
+    from scheduler.daemon.deadman import HUNG
+    from scheduler.daemon.process import where
+    from scheduler.model.ends import Failed
+    from scheduler.model.errors import SchedulerError
+
+    try:
+        return await work
+    except SchedulerError:
+        raise
+    except Exception as error:  # noqa: BLE001 - nobody foresaw what it is
+        tell(Failed(at=clock.now(), message=f"a bug of ours: {where(error)}; this process ends itself"))
+        raise typer.Exit(HUNG) from None
 
 
 def _write_example(path: Path) -> None:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 LIMIT_S = 75.0
-"""So long no cycle may take: an attempt of a switch has 45 s, and systemd waits for 90 s."""
+"""So long nobody is silent: an attempt of a switch has 45 s, a start waits for a person's visit for 30 s, and systemd for 90 s."""
 
 LOOK_S = 10.0
 
@@ -22,7 +22,7 @@ SPEAK_S = 2.0
 """So long the last words may take."""
 
 HUNG = 70
-"""The exit code of a process that hung: an internal error of software (sysexits.h)."""
+"""The exit code of a process that hung, or met a bug of its own: an internal error of software (sysexits.h)."""
 
 
 class DeadMan:
@@ -54,9 +54,9 @@ class DeadMan:
         """Name what runs on the event loop, so that it can be said where it waits. Called in the thread that runs it."""
         self._work = work
 
-    def begin(self, grace_s: float) -> None:
-        """Hold the handle from now on, in the thread of the event loop; the first beat may come ``grace_s`` later than others."""
-        self._beat_s = self._clock_s() + grace_s
+    def begin(self) -> None:
+        """Hold the handle from now on, in the thread of the event loop."""
+        self._beat_s = self._clock_s()
         self._main = threading.get_ident()
         threading.Thread(target=self._hold, name="dead man", daemon=True).start()
 

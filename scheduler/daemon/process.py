@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import errno
 import signal
+import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import BoundedSemaphore, Thread
@@ -85,12 +86,21 @@ def told_to_stop() -> asyncio.Event:
 
 
 @contextlib.asynccontextmanager
-async def beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Have ``work`` run beside the block and end with it."""
-    task = asyncio.create_task(work)
+async def beside(work: Coroutine[None, None, None], *, name: str | None = None) -> AsyncIterator[None]:
+    """Have ``work`` run beside the block, as a task of this name, and end with it.
+
+    If it fails, the block is called off and its error is raised: a process that lost a part of itself must not look well.
+    """
     try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        async with asyncio.TaskGroup() as both:
+            task = both.create_task(work, name=name)
+            yield
+            task.cancel()
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+
+
+def where(error: BaseException) -> str:
+    """What kind of error it is, and the places that it came through, innermost first; never a value, which may be secret."""
+    places = [f"{it.filename}:{it.lineno} ({it.name})" for it in traceback.extract_tb(error.__traceback__)]
+    return f"{type(error).__name__} at {', from '.join(reversed(places))}"

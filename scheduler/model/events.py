@@ -289,12 +289,3 @@ class MemoryFailed(Event):
     name = "memory_failed"
     level = "error"
     message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hung(Event):
-    """No cycle was completed for too long: the process ends itself, to be started anew; the message says where it hung."""
-
-    name = "hung"
-    level = "error"
-    message: str
