@@ -216,7 +216,7 @@ def _late(it: House, began: datetime) -> list[str]:
     shutil.which("strace") is None or os.geteuid() != 0,
     reason="strace cannot be found, or this is not root: sudo make tools, sudo make test-slow",
 )
-async def test_p2_a_daemon_killed_at_any_system_call_of_a_switch_is_followed_by_one_that_ends_it(
+async def test_p2_l3_a_daemon_killed_at_any_system_call_of_a_switch_is_followed_by_one_that_ends_it(
     tmp_path_factory: pytest.TempPathFactory, record_property: Callable[[str, object], None]
 ) -> None:
     """SIGKILL at every call to the gateway and to the state directory: running within 15 s, right within 60 s, every time."""

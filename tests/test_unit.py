@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 from processes import ROOT
+from small_faults import DEAD_FOR_S
 
 from scheduler.app.places import Places, unit
+from scheduler.app.pulse import LONGEST_CYCLE_S
+from scheduler.app.rehearsal.world import DEAD_S
 from scheduler.config import credential
 from scheduler.daemon.deadman import LIMIT_S, LOOK_S
 
@@ -93,11 +96,12 @@ def test_the_daemon_is_run_to_stay() -> None:
     assert "RestartPreventExitStatus" not in said
 
 
-def test_a_broken_program_does_not_spin_and_a_battery_does_not_wait() -> None:
-    """The pause before a restart leaves the processor alone, and the battery stands still for less than 15 s."""
+def test_l3_a_battery_does_not_wait_for_the_restart() -> None:
+    """The pause before one is two seconds, as the searches for small faults and the rehearsals take it to be, and never longer."""
     (pause,) = settings()["RestartSec"]
 
-    assert 5 <= int(pause) < 15
+    assert float(pause) == DEAD_FOR_S == DEAD_S[0]
+    assert not {"RestartSteps", "RestartMaxDelaySec"} & set(settings())
 
 
 def test_the_watchdog_leaves_the_daemon_time_to_say_where_it_hangs() -> None:
@@ -105,6 +109,13 @@ def test_the_watchdog_leaves_the_daemon_time_to_say_where_it_hangs() -> None:
     (watchdog,) = settings()["WatchdogSec"]
 
     assert int(watchdog) > LIMIT_S + LOOK_S
+
+
+def test_a_start_has_time_for_the_slowest_gateway() -> None:
+    """READY is waited for longer than the process lets any cycle take: a switch that is drawn out is not cut off at each start."""
+    (start,) = settings()["TimeoutStartSec"]
+
+    assert int(start) > LONGEST_CYCLE_S + LOOK_S
 
 
 def test_a_stop_has_time_to_put_the_battery_back() -> None:
