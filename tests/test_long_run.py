@@ -19,8 +19,10 @@ from scheduler.store import durable
 
 LOGIN = "POST /api/login/Basic"
 GROWTH_BYTES = 5_000_000
-QUIET_DAY_BYTES = 500_000
-QUIET_DAY_SYNCS = 40
+QUIET_DAY_BYTES = 310_000
+"""303,842 of them, 265,964 in the status file, which is written anew every five minutes; the README says so, too."""
+
+QUIET_DAY_SYNCS = 30
 
 
 def forget(it: Lived) -> None:
@@ -183,9 +185,12 @@ def _syncs(monkeypatch: pytest.MonkeyPatch) -> list[None]:
 
 @pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="this kernel counts no bytes")
 async def test_p5_a_quiet_day_is_kind_to_the_card(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syncs: list[None]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    syncs: list[None],
+    record_property: Callable[[str, object], None],
 ) -> None:
-    """A day of two switches and a look every five minutes writes less than half a megabyte, and waits for the disk some ten times."""
+    """A day of two switches and a look every five minutes writes some 304 KB, and waits for the disk thirty times."""
     monkeypatch.setattr("scheduler.control.loop.TICK_S", 60.0)
     with lived(tmp_path, local("06:00"), keeps_events=False) as it:
         await it.until(local("12:00"))
@@ -193,8 +198,10 @@ async def test_p5_a_quiet_day_is_kind_to_the_card(
         await it.until(local("2026-07-02T12:00"))
         written = written_bytes() - before
 
-    assert written < QUIET_DAY_BYTES
-    assert len(syncs) < QUIET_DAY_SYNCS
+    record_property("bytes that a quiet day writes", written)
+    record_property("times that it waits for the disk", len(syncs))
+    assert 0.95 * QUIET_DAY_BYTES < written < QUIET_DAY_BYTES
+    assert 0 < len(syncs) <= QUIET_DAY_SYNCS
 
 
 async def test_p5_without_news_nothing_is_written_but_the_status_and_that_not_with_each_cycle(

@@ -32,6 +32,10 @@ SHUT = Home(firmware="1.50.1", refused="toggles a switch")
 HOMES = (STOPS, OBEYS_LATE, CUSTOMER, SHUT)
 
 SEED = 7
+PAIRS = 21_722
+FAULTS_WITH_A_KILL = 8_680
+"""So many there are on the firmware whose logins stop the battery; the README says so, too."""
+
 AT_ONCE = 200
 """Scenes that a process of ours is given at once."""
 
@@ -136,7 +140,7 @@ def test_p1_any_single_fault_of_a_switch(record_property: Callable[[str, object]
 
     record_property("single faults", len(plans))
     assert found == []
-    assert len(plans) == sum(len(outcomes(call)) for call in quiet(STOPS)[0]) >= 200
+    assert len(plans) == sum(len(outcomes(call)) for call in quiet(STOPS)[0]) == 217
 
 
 @pytest.mark.parametrize("home", [OBEYS_LATE, CUSTOMER, SHUT], ids=str)
@@ -155,7 +159,10 @@ def test_p1_a_kill_at_any_step_of_a_switch() -> None:
 
 def test_p1_some_pairs_of_faults_and_kills() -> None:
     """A sample of what the slow suite tries in full: two faults, and a fault with a kill."""
-    assert tried(STOPS, [*sample(pairs(STOPS), 60), *sample(faults_and_kills(STOPS), 60)]) == []
+    every_pair, every_kill = list(pairs(STOPS)), list(faults_and_kills(STOPS))
+
+    assert (len(every_pair), len(every_kill)) == (PAIRS, FAULTS_WITH_A_KILL)
+    assert tried(STOPS, [*sample(every_pair, 60), *sample(every_kill, 60)]) == []
 
 
 def test_i3_a_start_that_is_forgotten_is_said_again_within_15_s() -> None:
@@ -215,9 +222,13 @@ def test_p1_every_single_fault_and_every_two_kills(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", [pairs, faults_and_kills], ids=lambda it: it.__name__)
+@pytest.mark.parametrize(
+    ("what", "count"),
+    [(pairs, PAIRS), (faults_and_kills, FAULTS_WITH_A_KILL)],
+    ids=["pairs", "faults_and_kills"],
+)
 def test_p1_every_pair_of_faults_and_every_fault_with_every_kill(
-    what: Callable[[Home], Iterator[Plan]], record_property: Callable[[str, object], None]
+    what: Callable[[Home], Iterator[Plan]], count: int, record_property: Callable[[str, object], None]
 ) -> None:
     """On the firmware whose logins stop the battery all of them, some eight thousand with a kill and twenty thousand pairs."""
     plans = list(what(STOPS))
@@ -226,7 +237,7 @@ def test_p1_every_pair_of_faults_and_every_fault_with_every_kill(
 
     record_property(f"{what.__name__} of {STOPS}", len(plans))
     assert found == []
-    assert len(plans) > 5_000
+    assert len(plans) == count
 
 
 @pytest.mark.slow
