@@ -590,6 +590,14 @@ def test_p5_a_broken_disk_keeps_nothing_and_says_so() -> None:
     assert "it" not in DiskMarks(disk, lambda: BEGAN)
 
 
+def test_a_number_of_rehearsals_beside_a_single_one_is_refused() -> None:
+    """Which of both was meant nobody can know."""
+    done = rehearsed("--days", "1", "--runs", "3", "--run", "1")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: --runs is not for --run, which is one rehearsal: leave one of them out\n"
+
+
 def test_an_unknown_fault_is_refused() -> None:
     """A kind that does not exist ends with exit 2 and the list of those that do."""
     done = rehearsed("--days", "1", "--faults", "earthquake")

@@ -14,6 +14,7 @@ import pytest
 from commands import CUSTOMER, DRY_SITE, INSTALLER, Done, run
 from processes import COMMAND, Site, environment, site
 
+from scheduler.app.service import Service
 from scheduler.control.ports import MAY_HAVE_STOPPED
 
 
@@ -195,12 +196,40 @@ def test_a_login_that_was_cut_off_is_a_doubt_beside_the_answer(house: Site) -> N
     assert (later.returncode, later.stderr, marker.read_text()) == (0, "", "[]")
 
 
-@pytest.mark.parametrize("action", ["run", "stop"])
-def test_a_simulated_gateway_of_the_file_has_nothing_to_run_or_stop(tmp_path: Path, action: str) -> None:
+def test_what_did_not_come_to_what_was_asked_is_the_other(
+    house: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A battery that ran before, and does not by the last look: it says that it is out of service, and exits 4."""
+
+    async def never(_service: Service, *, running: bool) -> bool:
+        return not running
+
+    monkeypatch.setattr(Service, "_reads_back", never)
+    remembered(house, "doubted", cut_off_s=5)
+    done = sitemaster(house, "run", "--json", state="doubted")
+    said = json.loads(done.stdout)
+
+    assert (said["before"], said["running"], said["verified"]) == (True, False, False)
+    assert done.returncode == 4
+
+
+@pytest.mark.parametrize("action", ["show", "run"])
+def test_a_yes_where_nothing_is_asked_is_refused(house: Site, action: str) -> None:
+    """Only a stop asks: an option that would do nothing is a slip, and nothing is done."""
+    done = sitemaster(house, action, "--yes")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: --yes is for stop: {action} asks nothing\n"
+
+
+@pytest.mark.parametrize("action", [["run"], ["stop", "--yes"]], ids=["run", "stop"])
+def test_a_simulated_gateway_of_the_file_has_nothing_to_run_or_stop(
+    tmp_path: Path, action: list[str]
+) -> None:
     """It ends with the command, so the words that act are refused with a sentence; nothing is kept."""
     (tmp_path / "tou.yaml").write_text(DRY_SITE)
 
-    done = run("sitemaster", action, "--yes", "--config", "tou.yaml", "--state-dir", "s", cwd=tmp_path)
+    done = run("sitemaster", *action, "--config", "tou.yaml", "--state-dir", "s", cwd=tmp_path)
 
     assert done.returncode == 2
     assert "is simulated and ends with the command" in done.stderr

@@ -220,6 +220,44 @@ def test_show_only_shows(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("more", ["--yes", "--replace"])
+def test_show_beside_what_saves_is_refused(tmp_path: Path, more: str) -> None:
+    """Who asks for both wants one of them: that is said before anybody is asked, and nothing is saved."""
+    done = run("127.0.0.1", "--port", "1", "--out", "gateway.pem", "--show", more, cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--show saves nothing" in done.stderr
+    assert not (tmp_path / "gateway.pem").exists()
+
+
+_NOBODY_ANSWERS = """
+import socket, sys, threading
+import scheduler.gateway.certificate as certificate
+from functools import partial
+
+socket.getaddrinfo = lambda *_given, **_more: threading.Event().wait()
+certificate.fetch = partial(certificate.fetch, deadline_s=0.2)
+sys.argv[1:] = ["trust", "powerwall.example", "--out", "gateway.pem"]
+from scheduler.cli import main
+main()
+"""
+
+
+def test_a_name_that_nobody_tells_is_not_waited_for_beyond_its_time(tmp_path: Path) -> None:
+    """A look-up that hangs cannot be called off: it is left behind, and the command ends when it says so."""
+    done = subprocess.run(
+        [sys.executable, "-c", _NOBODY_ANSWERS],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+    assert done.returncode == 3
+    assert "no name server told the address of powerwall.example within 0.2 s" in done.stderr
+
+
 def test_an_unreachable_gateway_is_exit_3(tmp_path: Path) -> None:
     """Nobody there: a sentence and exit 3."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

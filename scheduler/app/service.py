@@ -61,7 +61,7 @@ async def set_service(
         if wanted is None or (wanted is before and not unsure):
             return Outcome(before=before, after=before, as_asked=True)
         as_asked = await (service.put_in() if wanted else service.take_out())
-        return Outcome(before=before, after=wanted if as_asked else before, as_asked=as_asked)
+        return Outcome(before=before, after=wanted if as_asked else not wanted, as_asked=as_asked)
 
     return await visit(configuration, directory, work, stop=stop, doubt=doubt)
 

@@ -21,7 +21,8 @@ FaultsOption = Annotated[
     ),
 ]
 RunsOption = Annotated[
-    int, typer.Option(min=1, max=100_000, help="How many rehearsals, each with chances of its own.")
+    int | None,
+    typer.Option(min=1, max=100_000, help="How many rehearsals, each with chances of its own (1)."),
 ]
 RunOption = Annotated[int | None, typer.Option(min=0, help="Only the rehearsal of this number.")]
 JobsOption = Annotated[int | None, typer.Option(min=1, max=256, help="On how many processors (all of them).")]
@@ -36,7 +37,7 @@ def rehearse(
     days: DaysOption = 365,
     seed: SeedOption = 1,
     faults: FaultsOption = "swarm",
-    runs: RunsOption = 1,
+    runs: RunsOption = None,
     run: RunOption = None,
     jobs: JobsOption = None,
     every_tick: TickOption = False,
@@ -50,10 +51,12 @@ def rehearse(
     from scheduler.app.rehearsal.summary import Summary
     from scheduler.daemon.clock import SystemClock
 
+    if run is not None and runs is not None:
+        fail("--runs is not for --run, which is one rehearsal: leave one of them out", Exit.USAGE)
     kinds = _kinds(faults)
     configuration = load_or_fail(file_to_show(config), warn=False)
     order = order_of(configuration, seed=seed, days=days, kinds=kinds, every_tick=every_tick)
-    numbers = range(runs) if run is None else range(run, run + 1)
+    numbers = range(runs or 1) if run is None else range(run, run + 1)
     clock, summary = SystemClock(), Summary()
     began_s = clock.monotonic()
     for performance in rehearse_all(order, numbers, jobs or os.cpu_count() or 1):

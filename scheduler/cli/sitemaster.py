@@ -64,6 +64,8 @@ def sitemaster(
     from scheduler.model.errors import SchedulerError
     from scheduler.observe.logs import configure
 
+    if yes and action is not Action.STOP:
+        fail(f"--yes is for stop: {action} asks nothing", Exit.USAGE)
     configuration = load_or_fail(config_path(config))
     configure()
     if action is not Action.SHOW and configuration.gateway.type == "simulated":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,13 +54,16 @@ def trust(
 
     Do this once, at home, on a network that you trust.
     """
+    from scheduler.daemon import process
     from scheduler.gateway.certificate import fetch
     from scheduler.gateway.reach import NoWay
 
+    if show and (yes or replace):
+        fail("--show saves nothing: leave out --yes and --replace, or --show", Exit.USAGE)
     wanted = _wanted(fingerprint)
     place = _place(host, port, server_name, config, out)
     try:
-        shown = asyncio.run(fetch(place.host, place.port, place.server_name))
+        shown = process.run(fetch(place.host, place.port, place.server_name))
     except NoWay as error:
         fail(f"{error}; {error.remedy if host is None else _for_words(error.remedy)}", Exit.UNREACHABLE)
     except GatewayError as error:
