@@ -130,6 +130,7 @@ def test_the_status_as_other_programs_read_it() -> None:
             "version": 1,
             "at": "2026-07-01T22:00:01-07:00",
             "started": "2026-07-01T19:00:01-07:00",
+            "timezone": "America/Los_Angeles",
             "period": "super_off_peak",
             "desired": {"mode": "backup", "reserve_percent": 100},
             "rules": ["Refill at night"],

@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from scheduler.model.evidence import SwitchRecord, Verdict
+from scheduler.model.hold import Hold
 from scheduler.model.setpoint import Setpoint
 from scheduler.model.status import Status, unknown
-from scheduler.observe.status import OLD, STALE, StatusFile, judge, parse, text
+from scheduler.observe.status import OLD, STALE, StatusFile, judge, parse, sentence, text
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 AT = datetime(2026, 7, 2, 5, 0, 1, tzinfo=UTC)
@@ -76,7 +77,8 @@ BOTH = document(trouble="the gateway does not answer", plan_problem="tou.yaml:3:
         (document(), True, SECOND, True, "the gateway reads back backup, reserve 100 %"),
         (document(), True, STALE, True, "the gateway reads back backup, reserve 100 %"),
         (document(), True, STALE + SECOND, False, "its last completed cycle was 15 minutes ago"),
-        (document(), True, -timedelta(hours=1), True, "the gateway reads back backup, reserve 100 %"),
+        (document(), True, -STALE, True, "the gateway reads back backup, reserve 100 %"),
+        (document(), True, -timedelta(hours=1), False, "is of 60 minutes from now: the clock was put back"),
         (document(), False, SECOND, False, "no daemon runs with this state directory"),
         (None, False, SECOND, False, "no daemon runs with this state directory"),
         (None, True, SECOND, False, "has not completed a cycle yet"),
@@ -159,6 +161,37 @@ def test_the_screen() -> None:
         ("firmware", "1.45.2"),
         ("clock", "not looked at"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("until", "words"),
+    [
+        ("2026-11-01T00:59-07:00", "Sun 01 Nov 00:59"),
+        ("2026-11-01T01:30-07:00", "Sun 01 Nov 01:30 PDT"),
+        ("2026-11-01T01:30-08:00", "Sun 01 Nov 01:30 PST"),
+        ("2026-11-01T02:00-08:00", "Sun 01 Nov 02:00"),
+    ],
+)
+def test_t3_a_time_that_comes_twice_is_named(until: str, words: str) -> None:
+    """In the night in which clocks are put back the screen and the word for systemd say which of both 01:30 is meant."""
+    at = datetime.fromisoformat(until)
+    status = replace(STATUS, next_boundary=at, next_moment=at, hold=Hold(setpoint=BACKUP, since=AT, until=at))
+    rows = dict(text(status.document(LOS_ANGELES)))
+
+    assert rows["hold"] == f"backup, reserve 100 % until {words}; `tou-scheduler resume` ends it"
+    assert rows["next"].startswith(f"{words}: ")
+    assert rows["moment"] == words
+    assert f"; next at {words}: " in sentence(status, LOS_ANGELES)
+
+
+@pytest.mark.parametrize("zone", [None, "Nowhere/Land", "UTC-08:00", "../etc"])
+def test_a_status_of_a_zone_that_is_not_known_here_is_shown(zone: str | None) -> None:
+    """An older version did not say which zone it is: the times are those that were written."""
+    told = {**document(), "timezone": zone}
+    if zone is None:
+        del told["timezone"]
+
+    assert text(told) == text(document())
 
 
 def test_the_screen_before_anything_is_known() -> None:

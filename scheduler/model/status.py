@@ -52,6 +52,7 @@ class Status:
             "version": 1,
             "at": local(self.at, zone),
             "started": local(self.started, zone),
+            "timezone": str(zone),
             "period": self.period,
             "desired": self.desired.document(),
             "rules": list(self.rules),

@@ -6,11 +6,13 @@ Which file, and how it is written, is the app's business.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from scheduler.model.hold import Hold
 from scheduler.model.status import Status
@@ -22,7 +24,7 @@ SILENT_S = 90.0
 """A daemon that completed no cycle for so long hangs; it ends itself before, if it can."""
 
 STALE = timedelta(minutes=15)
-"""An older one means that the daemon hangs."""
+"""An older one, or one so far ahead, means that the daemon hangs: it looks again soon after the clock was put back."""
 
 _FORGETTING = "switching goes on, but what it must remember is not on the disk"
 
@@ -67,9 +69,11 @@ def sentence(status: Status, zone: tzinfo) -> str:
     verdict = document["verdict"] or "not proven yet"
     words = f"{document['period'] or 'no period'}: {_words(document['desired'])} ({verdict})"
     if status.installing_since is not None:
-        words += f", the gateway installs its firmware since {_clock(document['installing_since'])}"
+        words += f", the gateway installs its firmware since {_clock(document['installing_since'], document)}"
     if document["next_boundary"]:
-        words += f"; next at {_clock(document['next_boundary'])}: {_words(document['next_desired'])}"
+        words += (
+            f"; next at {_clock(document['next_boundary'], document)}: {_words(document['next_desired'])}"
+        )
     return words
 
 
@@ -91,6 +95,11 @@ def judge(
             else "the daemon works, but has not written its status yet, or cannot: is the disk full?"
         )
     age = now - datetime.fromisoformat(document["at"])
+    if age < -STALE:
+        minutes = round(-age.total_seconds() / 60)
+        return False, (
+            f"the status is of {minutes} minutes from now: the clock was put back, and the daemon has not written it since"
+        )
     if age > STALE:
         minutes = round(age.total_seconds() / 60)
         return False, (
@@ -106,7 +115,7 @@ def _judge(document: dict[str, Any]) -> tuple[bool, str]:
     if document["installing_since"]:
         return (
             True,
-            f"the gateway installs its firmware since {_clock(document['installing_since'])}, and is gone for it",
+            f"the gateway installs its firmware since {_clock(document['installing_since'], document)}, and is gone for it",
         )
     if document["trouble"]:
         return False, document["trouble"]
@@ -129,21 +138,30 @@ def text(document: dict[str, Any]) -> list[tuple[str, str]]:
         ("wanted", _words(document["desired"]) + _because(document["rules"])),
         (
             "gateway",
-            "not read yet" if read is None else f"{_words(read)} (read at {_clock(document['read_at'])})",
+            "not read yet"
+            if read is None
+            else f"{_words(read)} (read at {_clock(document['read_at'], document)})",
         ),
         ("verdict", document["verdict"] or "none yet"),
     ]
     if held := document.get("hold"):
-        rows.append(("hold", f"{_words(held)} until {_clock(held['until'])}; `tou-scheduler resume` ends it"))
+        rows.append(
+            (
+                "hold",
+                f"{_words(held)} until {_clock(held['until'], document)}; `tou-scheduler resume` ends it",
+            )
+        )
     if document["next_boundary"]:
-        rows.append(("next", f"{_clock(document['next_boundary'])}: {_words(document['next_desired'])}"))
+        rows.append(
+            ("next", f"{_clock(document['next_boundary'], document)}: {_words(document['next_desired'])}")
+        )
     if document["next_moment"]:
-        rows.append(("moment", _clock(document["next_moment"])))
+        rows.append(("moment", _clock(document["next_moment"], document)))
     plan = document["configuration"]
     older = " (an older one: the file has a problem)" if plan["digest"] and plan["problem"] else ""
     rows.append(("plan", (plan["digest"][:12] or "none") + older))
     installing = document["installing_since"]
-    beside_it = f" (an install was begun {_clock(installing)})" if installing else ""
+    beside_it = f" (an install was begun {_clock(installing, document)})" if installing else ""
     rows.append(("firmware", (document["firmware"] or "unknown") + beside_it))
     if clock := document.get("clock"):
         rows.append(("clock", clock))
@@ -169,5 +187,10 @@ def _because(rules: list[str]) -> str:
     return f" ({', '.join(rules)})" if rules else ""
 
 
-def _clock(instant: str) -> str:
-    return datetime.fromisoformat(instant).strftime("%a %d %b %H:%M")
+def _clock(instant: str, document: dict[str, Any]) -> str:
+    """The site's local time; with the zone's word for it where clocks are put back and it comes twice."""
+    shown = datetime.fromisoformat(instant)
+    with contextlib.suppress(LookupError, OSError, ValueError):  # an older version did not say which zone
+        shown = shown.astimezone(ZoneInfo(document["timezone"]))
+    is_twice = shown.replace(fold=0).utcoffset() != shown.replace(fold=1).utcoffset()
+    return shown.strftime("%a %d %b %H:%M %Z" if is_twice else "%a %d %b %H:%M")
