@@ -29,6 +29,8 @@ from scheduler.simulator.server import serving
 RUNNING_WITHIN = timedelta(seconds=15)
 RIGHT_WITHIN = timedelta(seconds=60)
 PATIENCE_S = 90.0
+NOT_REACHED = 4
+"""So many points may lie behind the end of another run: an answer comes in one piece more or less, and who is settled is ended."""
 BEFORE = Setting(mode="self_consumption", reserve_raw_percent=24.0)
 DESIRED_RAW = ("backup", 100.0)
 
@@ -240,5 +242,6 @@ async def test_p2_l3_a_daemon_killed_at_any_system_call_of_a_switch_is_followed_
         record_property(what, count)
     assert found == []
     assert {"connect", "sendto", "recvfrom", "fsync", "rename"} <= calls
-    assert killed["killed"] >= 0.9 * number >= 50
+    assert killed["killed"] >= number - NOT_REACHED
+    assert number > 100
     assert killed["stood still"] > 0
