@@ -10,7 +10,7 @@ import pytest
 from bench import BY_NIGHT, Bench, bench, local
 from days import Run, obeyed
 
-from scheduler.control.loop import FINISH_S, RELEASE_S
+from scheduler.control.loop import FINISH_S, STOP_RELEASE_S
 from scheduler.control.ports import MAY_HAVE_STOPPED
 from scheduler.model.evidence import Verdict
 
@@ -49,7 +49,7 @@ async def test_p6_a_stop_in_a_switch_leaves_the_battery_running(at_request: int)
     assert left is None
     assert obeyed(b)[2], "the battery runs"
     assert MAY_HAVE_STOPPED not in b.marks
-    assert FINISH_S + RELEASE_S <= 10, "seconds, by the loop's own bounds"
+    assert FINISH_S + STOP_RELEASE_S <= 10, "seconds, by the loop's own bounds"
 
 
 @pytest.mark.parametrize("at_request", DELAYS)

@@ -20,10 +20,10 @@ from scheduler.app.installing import Install, Installing, install_of
 from scheduler.app.once import keep_record
 from scheduler.app.plug import connect, device_of
 from scheduler.config.configuration import Configuration
-from scheduler.control.calloff import RELEASE_S, CalledOff, ended
+from scheduler.control.calloff import CalledOff, ended
 from scheduler.control.diary import Diary
 from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Marks, Tell
-from scheduler.control.session import Session
+from scheduler.control.session import CUT_OFF, RELEASE_S, Session
 from scheduler.control.told import Told
 from scheduler.daemon.clock import SystemClock
 from scheduler.gateway.calls import Call
@@ -259,7 +259,7 @@ async def _leave(guest: Visit) -> GatewayError | None:
     if left is not None or MAY_HAVE_STOPPED not in guest.marks:
         return left
     if not answered and (guest.cut_off or guest.to_come is None):
-        return Doubt("the login was cut off, and the gateway may yet obey it")
+        return Doubt(CUT_OFF)
     return guest.to_come
 
 

@@ -22,7 +22,7 @@ from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Not
 from scheduler.control.proof import Proof
 from scheduler.control.repair import Repair
 from scheduler.control.restart import Restarts
-from scheduler.control.session import Session, standstill
+from scheduler.control.session import CUT_OFF, Session, standstill
 from scheduler.control.state import State
 from scheduler.control.trust import Trust
 from scheduler.control.watch import GridWatch
@@ -128,11 +128,7 @@ class Attendant:
         gone = self._errands.leave(self._clock.now())
         error = None if gone else await self._session.release()
         cut_off = gone is None and MAY_HAVE_STOPPED in self._marks and not self._gateway.has_session
-        return (
-            Transient("a login was cut off, and the gateway may yet obey it")
-            if cut_off and not error
-            else error
-        )
+        return Transient(CUT_OFF) if cut_off and not error else error
 
     @property
     def due_s(self) -> float:

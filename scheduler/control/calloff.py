@@ -10,12 +10,10 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Tell
-from scheduler.control.session import RELEASE_S, Session
+from scheduler.control.session import CUT_OFF, RELEASE_S, Session
 from scheduler.control.switch import Came
 from scheduler.model.errors import GatewayError, SchedulerError, Transient
 from scheduler.model.events import LeftStopped
-
-__all__ = ["RELEASE_S", "CalledOff", "ended", "unless_called_off"]
 
 Result = TypeVar("Result")
 
@@ -68,12 +66,8 @@ async def unless_called_off(
 
 
 async def _release(gateway: Gateway, clock: Clock, marks: Marks, tell: Tell) -> GatewayError | None:
-    try:
-        async with asyncio.timeout(RELEASE_S):
-            session = Session(gateway, clock, marks, tell, answered=gateway.has_session)
-            left = await session.release()
-    except TimeoutError:
-        return Transient(f"it could not be put back into service within {RELEASE_S:g} s")
+    session = Session(gateway, clock, marks, tell, answered=gateway.has_session)
+    left = await session.release(within_s=RELEASE_S)
     if left is None and MAY_HAVE_STOPPED in marks and not gateway.has_session:
-        return Transient("the login was cut off, and the gateway may yet obey it")
+        return Transient(CUT_OFF)
     return left

@@ -29,7 +29,7 @@ REST_S = 0.5
 FINISH_S = 5.0
 """How long a cycle under way may take to finish when the daemon is stopped; then it is cut off."""
 
-RELEASE_S = 4.0
+STOP_RELEASE_S = 4.0
 """How long putting the battery back into service may take after that."""
 
 Arm = Callable[[Mapping[str, datetime]], None]
@@ -130,7 +130,7 @@ class Loop:
     async def run(self, stop: asyncio.Event) -> GatewayError | None:
         """Cycle until ``stop``; then finish what is under way or cut it off, and leave the battery running.
 
-        Ends within `FINISH_S` + `RELEASE_S` seconds after ``stop``. Returns what kept the battery from being put back into
+        Ends within `FINISH_S` + `STOP_RELEASE_S` seconds after ``stop``. Returns what kept the battery from being put back into
         service, if anything did. A bug in a cycle is raised, but not before the battery was seen to.
         """
         cycling = asyncio.create_task(self._forever(stop), name="cycles")
@@ -150,10 +150,10 @@ class Loop:
 
     async def _release(self) -> GatewayError | None:
         try:
-            async with asyncio.timeout(RELEASE_S):
+            async with asyncio.timeout(STOP_RELEASE_S):
                 error = await self._attendant.release()
         except TimeoutError:
-            error = Transient(f"the gateway did not answer within {RELEASE_S:g} s")
+            error = Transient(f"the gateway did not answer within {STOP_RELEASE_S:g} s")
         if error is not None:
             message = f"the battery may stand still, and we stop: {error}; start it in the gateway's own page"
             self._tell(LeftStopped(at=self._clock.now(), message=message))

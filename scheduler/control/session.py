@@ -47,14 +47,17 @@ YOUNG_S = 600.0
 RELEASE_S = 9.0
 """How long putting the battery back into service may take at the end of a procedure, in seconds of the machine's own time."""
 
+CUT_OFF = "the login was cut off, and the gateway may yet obey it"
+"""What is told of a mark that is left where everything else is in order."""
+
 Answer = TypeVar("Answer")
 
 
 class Session:
     """Calls that need a login, with at most one login each, and the duty to start what a login stopped.
 
-    ``logins`` counts those that were tried; ``runs`` is whether the battery was in service when a battery of doubt was last
-    looked at, None if that could not be found out since the gateway started.
+    ``logins`` counts those that were tried; ``runs`` is whether the battery was in service when a mark had us look
+    last, None if that could not be found out since the gateway started.
     """
 
     def __init__(
@@ -192,7 +195,7 @@ class Session:
 
     async def _login_that_stops(self, *, repair: bool) -> None:
         await self._refuse_standstill()
-        owed = MAY_HAVE_STOPPED in self._marks
+        owed = MAY_HAVE_STOPPED in self._marks or not self._marks.kept  # what could not be read may be owed
         self._marks.note(MAY_HAVE_STOPPED)
         # A login whose answer is lost may stop the battery a little later: until then, running proves nothing.
         unsure_until_s = self._unsure_until_s
