@@ -70,6 +70,37 @@ def test_l1_two_days_without_faults_meet_every_boundary_at_once() -> None:
     assert done.counts["writes"] == 2 * 2 + 1 + 2, "each boundary, the start, and the path check of each day"
 
 
+def test_a_long_rehearsal_meets_other_kinds_of_faults_each_month() -> None:
+    """What goes wrong in three months is more than the kinds that go together in the first."""
+    first, longer = (set(rehearse(order(seed=7, days=days, kinds=None), 0).kinds) for days in (30, 90))
+
+    assert first < longer
+
+
+def test_a_file_is_rehearsed_as_it_stands(tmp_path: Path) -> None:
+    """A mode that few gateways take, and rules that leave a person's change alone: they are kept, and no promise breaks."""
+    file = tmp_path / "tou.yaml"
+    shipped = Path(SHIPPED).read_text(encoding="utf-8")
+    night = "set: {mode: backup, reserve: 100}"
+    assert shipped.count(night) == 1
+    file.write_text(
+        shipped.replace(night, "set: {mode: autonomous, reserve: 100}\n    on_drift: yield")
+        + "\non_drift: enforce\n",
+        encoding="utf-8",
+    )
+
+    done = command(
+        *("rehearse", "--config", str(file), "--days", "8", "--runs", "3", "--json"),
+        *("--faults", "somebody uses the app"),
+        cwd=ROOT,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    document = json.loads(done.stdout)
+    assert set(document["firmware"]) == {"1.15"}
+    assert document["faults"]["somebody uses the app"] > 0
+
+
 @pytest.mark.parametrize("run", range(3))
 def test_l2_a_swarm_breaks_nothing(run: int) -> None:
     """Whatever goes wrong in a few days near boundaries, no promise breaks."""

@@ -45,7 +45,8 @@ def rehearse(
 ) -> None:
     """Rehearse the plan: the real program for years against a simulated gateway, with faults, in seconds.
 
-    Time is virtual, and nothing is asked of any real gateway. Exits 1 if a promise broke, and says how to see it again.
+    Time is virtual, and nothing is asked of any real gateway: its firmware, the login and what keeps the clock are the
+    rehearsal's own. Exits 1 if a promise broke, and says how to see it again.
     """
     from scheduler.app.rehearsal.performance import order_of, rehearse_all
     from scheduler.app.rehearsal.summary import Summary
@@ -95,6 +96,8 @@ def _show(document: dict[str, Any]) -> None:
     """What was kept, for a person."""
     boundaries, stopped = document["boundaries"], document["stopped_minutes"]
     print(f"{document['years']:g} years in {document['runs']} rehearsals, {document['seconds']:g} s")
+    gateways = ", ".join(f"{firmware} ({times})" for firmware, times in document["firmware"].items())
+    print(f"  gateways                     {gateways}")
     print(f"  simulated years per second   {document['years_per_second']:g}")
     print(
         f"  boundaries met               {boundaries['met']}, missed while something went wrong {boundaries['missed']}"

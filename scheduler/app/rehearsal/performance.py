@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,7 +14,7 @@ from random import Random
 from scheduler.app.rehearsal.course import Lateness
 from scheduler.app.rehearsal.invariant import Broken
 from scheduler.app.rehearsal.kinds import HIDDEN_FROM_LATE_COMMITS
-from scheduler.app.rehearsal.plans import Library, Plans, edited
+from scheduler.app.rehearsal.plans import Library, Plans, edited, wishes_of
 from scheduler.app.rehearsal.setting import Setting
 from scheduler.app.rehearsal.swarm import Fault, script, some_kinds, stage
 from scheduler.app.rehearsal.virtual import run_virtually
@@ -21,6 +22,7 @@ from scheduler.app.rehearsal.world import World
 from scheduler.config.configuration import Configuration
 from scheduler.model.timeline import DriftPolicy
 from scheduler.plan.rules import Schedule
+from scheduler.simulator.personality import PERSONALITIES
 
 BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
 """Each rehearsal begins then: with 30 days it has no change of clocks, with a year both."""
@@ -38,16 +40,24 @@ DRIFTS: tuple[DriftPolicy, ...] = ("yield", "enforce", "notify")
 CHANCE = 0.12
 """So many of the boundaries have a fault near them."""
 
+SWARM_S = 30 * 86400.0
+"""So long the same kinds of faults go together, and then others do."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to rehearse: the file's schedule, how long, and which faults; ``kinds`` None is a swarm."""
+    """What to rehearse: a schedule, how long, and which faults; ``kinds`` None is a swarm.
+
+    One of ``firmwares`` and one of ``drifts``, what to do about somebody's change, is drawn for each rehearsal.
+    """
 
     schedule: Schedule
     verify_s: float
     seed: int
     days: float
     kinds: tuple[str, ...] | None
+    firmwares: tuple[str, ...] = FIRMWARES
+    drifts: tuple[DriftPolicy, ...] = DRIFTS
     every_tick: bool = False
 
 
@@ -74,13 +84,16 @@ _LIBRARY = Library()
 def order_of(
     configuration: Configuration, *, seed: int, days: float, kinds: tuple[str, ...] | None, every_tick: bool
 ) -> Order:
-    """What to rehearse of a configuration."""
+    """What to rehearse of a configuration, with gateways that take the modes that it asks for."""
+    modes = {wish.mode for wish in wishes_of((configuration.schedule,))} - {None}
     return Order(
         schedule=configuration.schedule,
         verify_s=configuration.verify_every_s,
         seed=seed,
         days=days,
         kinds=kinds,
+        firmwares=tuple(it for it in FIRMWARES if modes <= PERSONALITIES[it].writable_modes),
+        drifts=(configuration.on_drift,),
         every_tick=every_tick,
     )
 
@@ -98,18 +111,29 @@ def rehearse(order: Order, run: int) -> Performance:
     setting = Setting(
         start=BEGINS,
         seconds=order.days * 86400.0,
-        firmware=random.choice(SHUT if shut else FIRMWARES),
+        firmware=random.choice(SHUT if shut else order.firmwares),
         username="customer" if shut and random.random() < 0.5 else "installer",  # noqa: PLR2004 - every second one
         drops_alarms=random.random() < 0.2,  # noqa: PLR2004 - every fifth one
         every_tick=order.every_tick,
     )
-    kinds = order.kinds if order.kinds is not None else some_kinds(random)
-    if setting.firmware == "1.43.3":
-        kinds = tuple(kind for kind in kinds if kind not in HIDDEN_FROM_LATE_COMMITS)
-    plans = Plans(_schedules(order.schedule), random.choice(DRIFTS), order.verify_s, _LIBRARY)
+    kinds = _kinds(order, setting, random)
+    plans = Plans(_schedules(order.schedule), random.choice(order.drifts), order.verify_s, _LIBRARY)
     plans.cover(setting.start, setting.start + timedelta(seconds=setting.seconds))
-    faults = script(tuple(_boundaries(plans, setting)), kinds, random, chance=CHANCE)
-    return run_virtually(_perform(setting, plans, kinds, faults, random=random, run=run))
+    boundaries_s = tuple(_boundaries(plans, setting))
+    faults: list[Fault] = []
+    for begins_s in range(0, math.ceil(setting.seconds), round(SWARM_S)):
+        if begins_s:
+            kinds = _kinds(order, setting, random)
+        within_s = [it for it in boundaries_s if begins_s <= it < begins_s + SWARM_S]
+        faults += script(within_s, kinds, random, chance=CHANCE)
+    return run_virtually(_perform(setting, plans, tuple(faults), random=random, run=run))
+
+
+def _kinds(order: Order, setting: Setting, random: Random) -> tuple[str, ...]:
+    """What goes wrong for a while: what was ordered, or a swarm; but nothing that this gateway hides from everybody."""
+    kinds = order.kinds if order.kinds is not None else some_kinds(random)
+    hidden = HIDDEN_FROM_LATE_COMMITS if setting.personality.one_step_late else ()
+    return tuple(kind for kind in kinds if kind not in hidden)
 
 
 def _boundaries(plans: Plans, setting: Setting) -> Iterator[float]:
@@ -126,7 +150,6 @@ def _boundaries(plans: Plans, setting: Setting) -> Iterator[float]:
 async def _perform(
     setting: Setting,
     plans: Plans,
-    kinds: tuple[str, ...],
     faults: tuple[Fault, ...],
     *,
     random: Random,
@@ -139,7 +162,7 @@ async def _perform(
         run=run,
         seconds=setting.seconds,
         firmware=setting.firmware,
-        kinds=kinds,
+        kinds=tuple(sorted({fault.kind for fault in faults})),
         trace=world.record.trace.hexdigest(),
         essence=world.record.essence.hexdigest(),
         broken=tuple(world.record.jury.broken),

@@ -84,9 +84,8 @@ class Person:
         """Set something in the app: it stands until the next boundary, or is set back after one look."""
         self._usecases.somebody_uses_the_app()
         self._record.look_at_battery()
-        policy = self._plans.policy
-        if policy.on_drift == "enforce":
-            self._record.course.excuse(self._now_s + policy.verify_s + ENFORCED_S)
+        if self._plans.sets_back(self._clock.now()):
+            self._record.course.excuse(self._now_s + self._plans.policy.verify_s + ENFORCED_S)
         else:
             self._record.course.stand()
 

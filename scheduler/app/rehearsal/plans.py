@@ -5,6 +5,7 @@ Compiled once for all processes and all rehearsals of one process of ours: each 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -105,15 +106,12 @@ class Plans:
 
     def wishes(self) -> set[Wish]:
         """All that any of the plans can ask for, field by field."""
-        given = {
-            setpoint
-            for schedule in self._schedules
-            for setpoint in (
-                schedule.default,
-                *(rule.setpoint for rule in schedule.rules if isinstance(rule, Window)),
-            )
-        }
-        return {wish_of(setpoint) for setpoint in given}
+        return wishes_of(self._schedules)
+
+    def sets_back(self, wall: datetime) -> bool:
+        """Whether all the rules that speak then set back what somebody changes."""
+        policies = [claim.on_drift or self._on_drift for claim, _ in self.segment(wall).spoken().claims]
+        return all(policy == "enforce" for policy in policies or [self._on_drift])
 
     def segment(self, wall: datetime) -> Segment:
         """What holds when this machine's clock shows this."""
@@ -130,6 +128,14 @@ class Plans:
         assert self._timeline is not None  # noqa: S101 - for the type
         later = self._timeline.moments_between(wall + timedelta(microseconds=1), wall + timedelta(days=3))
         return later[0].at if later else None
+
+
+def wishes_of(schedules: Sequence[Schedule]) -> set[Wish]:
+    """All that any of these can ask for, field by field."""
+    given = {schedule.default for schedule in schedules}
+    for schedule in schedules:
+        given |= {rule.setpoint for rule in schedule.rules if isinstance(rule, Window)}
+    return {wish_of(setpoint) for setpoint in given}
 
 
 def wish_of(setpoint: Setpoint) -> Wish:

@@ -22,6 +22,7 @@ class Summary:
 
     runs: int = 0
     seconds: float = 0.0
+    firmwares: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     killed: Counter[str] = field(default_factory=Counter)
     calm_s: list[float] = field(default_factory=list)
@@ -36,6 +37,7 @@ class Summary:
         """Count one more; they come in the order of their numbers."""
         self.runs += 1
         self.seconds += performance.seconds
+        self.firmwares[performance.firmware] += 1
         self.counts += performance.counts
         self.killed += performance.killed
         self.calm_s += performance.lateness.calm_s
@@ -65,6 +67,7 @@ class Summary:
             "kept": not self.broken,
             "runs": self.runs,
             "years": round(self.years, 3),
+            "firmware": dict(sorted(self.firmwares.items())),
             "boundaries": {
                 "met": len(self.calm_s) + len(self.faulty_s),
                 "missed": self.missed,
