@@ -324,6 +324,23 @@ def test_forgets_to_start(stage: Stage) -> None:
     assert stage.device.obeyed.running
 
 
+def test_starts_slowly(stage: Stage) -> None:
+    """The battery runs two seconds after it was told to, however often it is told; a stop in between has the last word."""
+    apply_scenario(stage.device, "starts slowly")
+    stage.device.stop()
+    stage.device.run()
+    stage.after(seconds=1)
+    stage.device.run()
+    assert not stage.device.obeyed.running
+    assert stage.after(seconds=1).obeyed.running
+
+    stage.device.stop()
+    stage.device.run()
+    stage.after(seconds=1)
+    stage.device.stop()
+    assert not stage.after(seconds=9).obeyed.running
+
+
 def test_refuses_the_wizard(stage: Stage) -> None:
     """While power flows an installer gets in only by force; the customer always does."""
     apply_scenario(stage.device, "refuses the wizard")

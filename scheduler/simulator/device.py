@@ -32,6 +32,9 @@ HIGHEST_RESERVE = 100.0
 CLAMPED_TO = raw_percent(80)
 """What becomes of reserves from 81 to 99 % of the app's scale (pypowerwall issue 200: since 25.18.4)."""
 
+START_TAKES = timedelta(seconds=2)
+"""How long a battery that starts slowly takes: a 21.x gateway was up again so soon after the call."""
+
 POWER_FLOWS_W = 100.0
 """From this much battery power on, a gateway that is picky about it does not let itself be stopped."""
 
@@ -93,6 +96,7 @@ class SimulatedGateway:
         self._agenda: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._catching_up = False
+        self._starts: datetime | None = None
 
     def now(self) -> datetime:
         """The present instant, after everything until then has happened.
@@ -205,15 +209,28 @@ class SimulatedGateway:
         self.now()
         if self.mischief.runs_to_forget > 0:
             self.mischief.runs_to_forget -= 1
-        elif not self.obeyed.running:
+        elif not self.mischief.starts_slowly:
+            self._start()
+        elif not self.obeyed.running and self._starts is None:
+            self._starts = self.house.at + START_TAKES
+            self.later(self._starts, self._start_late)
+
+    def _start(self) -> None:
+        if not self.obeyed.running:
             self.obey(running=True)
             self.running_since = self.house.at
+
+    def _start_late(self) -> None:
+        if self._starts == self.house.at:  # else it was stopped meanwhile, or restarted
+            self._starts = None
+            self._start()
 
     def stop(self, *, under_load: bool = False) -> None:
         """Take the battery out of service; Refusal 500 if it is picky and power flows."""
         flows = abs(self.power().battery_w) >= POWER_FLOWS_W
         if self.mischief.refuses_wizard and flows and not under_load:
             raise refusals.cannot_start_wizard()
+        self._starts = None
         self.obey(running=False)
 
     def adopt(self, personality: Personality) -> None:
@@ -228,6 +245,7 @@ class SimulatedGateway:
         """Be there again after a restart: with a new start time, and without memory of tokens."""
         self.start_time = self.running_since = self.now()
         self.sessions.forget()
+        self._starts = None
         self.obey(running=running)
 
     def obey(self, **changes: object) -> None:

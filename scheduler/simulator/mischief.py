@@ -98,6 +98,7 @@ class Mischief:
     ignores_writes: bool = False
     writes_to_ignore: int = 0
     runs_to_forget: int = 0
+    starts_slowly: bool = False
     one_step_late: bool = False
     clamps: bool = False
     drifts: bool = False

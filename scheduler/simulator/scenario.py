@@ -59,6 +59,7 @@ SENTENCES: dict[str, Sentence] = {
     "clamps 81 to 99": for_a_while(UseCases.clamps),
     "float drift": for_a_while(UseCases.drifts),
     "forgets to start": simply(UseCases.forgets_to_start),
+    "starts slowly": for_a_while(UseCases.starts_slowly),
     "refuses the wizard": for_a_while(UseCases.refuses_the_wizard),
     "is busy": Sentence(UseCases.is_busy, lambda u, said: u.is_busy(said.lasting(BUSY_FOR)), FOR),
     "offline": for_so_long(UseCases.goes_offline),

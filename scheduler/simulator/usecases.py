@@ -69,6 +69,10 @@ class UseCases(UpdateCases):
         """The next sitemaster/run is accepted, and that is all."""
         self.device.mischief.runs_to_forget += 1
 
+    def starts_slowly(self, lasting: timedelta | None = None) -> None:
+        """The battery runs only two seconds after each sitemaster/run."""
+        self._habit("starts_slowly", lasting)
+
     def refuses_the_wizard(self, lasting: timedelta | None = None) -> None:
         """Nothing stops the battery while power flows, except by force_sm_off."""
         self._habit("refuses_wizard", lasting)

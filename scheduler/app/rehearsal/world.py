@@ -62,6 +62,7 @@ class World:
         self.clock.leap = self._leap
         self.device = SimulatedGateway(now=self.clock.true, personality=setting.personality, zone=plans.zone)
         self.device.house.step = COARSE
+        self.device.mischief.starts_slowly = True
         self.usecases = UseCases(self.device)
         self._answerer = Answerer(self.device)
         self.steps = Steps(self._died)
