@@ -1,7 +1,7 @@
 """A way to a gateway in this process: requests as values to whoever answers them, without a socket and without TLS.
 
-For rehearsals, in which a year passes in seconds. The pin of a real gateway is never gone around by it: an endpoint that has
-a certificate is reached by `http.py` alone.
+For rehearsals, in which a year passes in seconds, and half of it would go into httpx's own objects. Nothing that a person can
+configure leads here.
 """
 
 from __future__ import annotations
@@ -23,13 +23,18 @@ ConnectionError where it ends before the answer does."""
 
 
 class Inside:
-    """Takes each request to ``answer``, and says in httpx's words what became of it."""
+    """A `Line` that takes each request to ``answer``, and says in httpx's words what became of it."""
 
     def __init__(self, answer: Ask) -> None:
         self._answer = answer
 
     async def ask(
-        self, method: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any] | None
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+        _limit_bytes: int,
     ) -> tuple[int, dict[str, str], bytes]:
         """One request and its whole answer: status, headers by their names in small letters, body."""
         sent = b"" if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

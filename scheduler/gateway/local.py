@@ -24,7 +24,7 @@ from scheduler.gateway.credentials import Credentials
 from scheduler.gateway.dates import read_date
 from scheduler.gateway.habits import habits_of
 from scheduler.gateway.http import DEADLINE_S, Connection
-from scheduler.gateway.inside import Inside
+from scheduler.gateway.line import Line
 from scheduler.gateway.note import NoNote, Note, Notebook
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.errors import NotOffered
@@ -63,11 +63,12 @@ class LocalGateway:
         note: Note | None = None,
         max_pv_export_power_kw: float | None = None,
         deadline_s: float = DEADLINE_S,
-        transport: httpx.AsyncBaseTransport | Inside | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        line: Line | None = None,
         exchanged: Callable[[], None] = lambda: None,
     ) -> None:
         self._connection = Connection(
-            endpoint, deadline_s=deadline_s, transport=transport, exchanged=exchanged
+            endpoint, deadline_s=deadline_s, transport=transport, line=line, exchanged=exchanged
         )
         notebook = Notebook(NoNote() if note is None else note)
         self._access = Access(

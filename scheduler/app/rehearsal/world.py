@@ -196,7 +196,7 @@ class World:
             ledger=DiskLedger(disk),
             now=clock.now,
             note=DiskNote(disk, "gateway"),
-            transport=Inside(self._ask),
+            line=Inside(self._ask),
         )
         self._program = Loop(
             self._plans.policy,
