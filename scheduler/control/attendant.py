@@ -31,6 +31,7 @@ from scheduler.model.errors import (
     GatewayError,
     NotCapable,
     NotOffered,
+    SessionExpired,
     Standstill,
     Throttled,
     Transient,
@@ -116,9 +117,9 @@ class Attendant:
             self._take(gateway, device)
         self.state.verify_s = self._clock.monotonic()
 
-    def recall(self, device: str) -> None:
+    def recall(self) -> None:
         """Begin with this gateway as at a start: what is kept of it could not be read until now."""
-        self._take(self._gateway, device)
+        self._take(self._gateway, self._diary.device)
 
     async def release(self) -> GatewayError | None:
         """Leave the battery running; what kept it from that is returned.
@@ -182,32 +183,33 @@ class Attendant:
         pause_s = self._failures.pause_s()
         if pause_s > LONGEST_PAUSE_S:
             await self._repair.attend()
-        if pause_s > 0:
-            return
+        if pause_s > 0 or not await self._try(agenda, now) or self._errands.installing_since(now) is not None:
+            return  # what a gateway was told is done in peace
+        # Any call may have logged in, and so stopped the battery.
+        if (error := await self._session.release()) is not None:
+            self._failures.note(error)
+
+    async def _try(self, agenda: Agenda, now: datetime) -> bool:
+        """Do what is due; whether the battery is of concern after it."""
+        logins = self._session.logins
         try:
             await self._do(agenda, now)
         except Throttled as failure:
             self._failures.note(failure)
             await self._repair.attend()  # and nothing else is asked now
-            return
+            return False
         except BadCredentials as failure:
             self._failures.note(failure)  # another login would only be refused once more
-            return
+            return False
         except GatewayError as failure:
             self._failures.note(failure)
             if isinstance(failure, NotCapable | Standstill):  # it answers, and may have been gone before
                 with contextlib.suppress(GatewayError):
                     await self._restarts.settle(agenda)
-        else:
-            self._failures.over()
-        if self._errands.installing_since(now) is None:  # else what it was told is to be done in peace
-            await self._leave_running()
-
-    async def _leave_running(self) -> None:
-        """Any call may have logged in, and so stopped the battery."""
-        error = await self._session.release()
-        if error is not None:
-            self._failures.note(error)
+            # What is refused to a session that lives is not asked for twice.
+            return not isinstance(failure, SessionExpired) or self._session.logins > logins
+        self._failures.over()
+        return True
 
     async def _do(self, agenda: Agenda, now: datetime) -> None:
         state = self.state

@@ -119,7 +119,7 @@ class Loop:
 
     def recall(self) -> None:
         """Take up what is kept as at a start, between two cycles: it could not be read until now."""
-        self._attendant.recall(self._device)
+        self._attendant.recall()
         self.wake()
 
     def reject(self, problem: str) -> None:

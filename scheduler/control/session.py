@@ -229,9 +229,9 @@ class Session:
         except NotCapable:
             await self.call(self._gateway.start)  # it does not say whether it runs: better once too often
             raise
-        except Throttled:
-            if self._gateway.has_session:  # where a login would be needed there is silence
-                with contextlib.suppress(GatewayError):  # the silence is what counts
+        except (Throttled, SessionExpired):
+            if self._gateway.has_session:  # else it takes a login, and there is silence, or none is of use
+                with contextlib.suppress(GatewayError):  # that it was refused is what counts
                     await self._gateway.start()  # for the same reason
             raise
         self.runs = running
@@ -249,6 +249,8 @@ class Session:
         try:
             return await self._asked(self._gateway.is_running)
         except SessionExpired:
+            if self._gateway.has_session:
+                raise
             return await self.call(self._gateway.is_running)
 
     async def stands_still(self) -> bool:
@@ -294,6 +296,5 @@ def standstill() -> Standstill:
     return Standstill(
         "the battery is stopped, and not by us: somebody may be working on it",
         remedy="when the work is done, start it in the gateway's own page, or, while no daemon runs, start it with "
-        "`tou-scheduler sitemaster run`; "
-        "switching then goes on by itself",
+        "`tou-scheduler sitemaster run`; switching then goes on by itself",
     )
