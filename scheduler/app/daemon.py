@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler import __version__
+from scheduler.app.file import read
 from scheduler.app.once import keep_record, policy_of
 from scheduler.app.patience import own
 from scheduler.app.plug import Plug, connect, device_of, identity_of, simulate
 from scheduler.app.pulse import Pulse
 from scheduler.config.configuration import Configuration
-from scheduler.config.load import load
 from scheduler.config.problems import ConfigurationError
 from scheduler.config.settings import secret_files
 from scheduler.config.source import keepable
@@ -239,7 +239,7 @@ class Daemon:
     def _load(self) -> Configuration:
         """The file as it is now, noting what was tried: the watch tells the next edit from it, also one that is taken back."""
         before = self._tried = contents(self._files())
-        fresh = self._named = load(self._configuration.path)
+        fresh = self._named = read(self._configuration.path)
         # As they were before they were read, so that an edit in between counts. A certificate that only this file names is
         # read later.
         now = contents(self._files()).items()

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from scheduler.app.daemon import Daemon
+from scheduler.app.file import read
 from scheduler.app.patience import own
 from scheduler.app.pulse import Pulse
 from scheduler.config.configuration import Configuration
-from scheduler.config.load import load
 from scheduler.config.problems import ConfigurationError
 from scheduler.config.settings import secret_files
 from scheduler.control.loop import TICK_S
@@ -98,7 +98,7 @@ class Standby:
     def _configuration(self) -> tuple[Configuration, str | None]:
         """The file's, or else the last good one and what is wrong with the file."""
         try:
-            return load(self._path), None
+            return read(self._path), None
         except ConfigurationError as error:
             memory = self._own_memory()
             kept = memory.kept_configuration()
@@ -106,7 +106,7 @@ class Standby:
                 memory.retry_too(lambda: self._look_for_kept(memory))
                 raise
             try:
-                return load(self._path, kept=kept), error.summary
+                return read(self._path, kept=kept), error.summary
             except ConfigurationError:
                 # An older program's, or the environment is wrong: the file's own problem counts.
                 raise error from None

@@ -5,6 +5,7 @@ Takes sections that were checked; decides nothing and refuses nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -81,7 +82,8 @@ def gateway(section: Gateway, directory: Path) -> GatewaySettings:
         host=host,
         port=section.port or port_of_host or HTTPS_PORT,
         server_name=section.server_name,
-        certificate=directory / Path(section.certificate).expanduser(),
+        # Not pathlib's, which ends in an error where there is no such user: then there is no such file, which is told.
+        certificate=directory / os.path.expanduser(section.certificate),  # noqa: PTH111 - see above
         username=section.username or "installer",
         email=section.email or "",
         password=Secret(section.password.get_secret_value()) if section.password is not None else None,
