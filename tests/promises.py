@@ -101,7 +101,7 @@ ROWS = {
     "L2": "After the last fault the setpoint is right within 120 s, or 360 s if that was a 429.",
     "L3": "After any crash the battery runs within 15 s and has the right setpoint within 60 s of the start.",
     "L4": "An edit is in force within 10 s.",
-    "L5": "A hang ends the process within 90 s; within five and a half minutes where a cycle does not end although the gateway answers.",
+    "L5": "A hang ends the process within 90 s; within seven and a half minutes where a cycle does not end although the gateway answers.",
     "L6": "What was alerted is called off within 120 s after its cause is gone.",
     "L7": "A trouble that lasts for ever is asked about at most once a minute; with every fault at once and for ever there are at most four requests a minute.",
     "M1": "The same seed gives the same trace, in two processes.",

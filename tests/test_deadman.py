@@ -97,7 +97,7 @@ def test_a_process_that_hangs_says_where_and_ends(how: str, words: str) -> None:
         said = process.communicate(timeout=30)[0]
 
     assert process.returncode == HUNG == 70
-    assert "no cycle was completed for" in said
+    assert "no sign of life for" in said
     assert words in said
 
 
@@ -131,20 +131,31 @@ def test_a_process_that_was_stopped_from_outside_goes_on() -> None:
         process.kill()
 
 
-@pytest.mark.parametrize("late_s", [5.0, 9.5])
-@pytest.mark.parametrize("sentence", ["ignores writes", "forgets to start", "stages an update"])
-async def test_the_slowest_gateway_is_no_hang(late_s: float, sentence: str) -> None:
-    """With each answer nearly ten seconds late, no gap between two signs of life, and no cycle, is as long as one may be."""
-    b = bench(local("07:10"))
-    b.scenario(sentence)
+@pytest.mark.parametrize("late_s", [5.0, 7.0, 9.5])
+@pytest.mark.parametrize(
+    ("firmware", "sentences"),
+    [
+        ("1.45.2", ["ignores writes"]),
+        ("1.45.2", ["forgets to start"]),
+        ("1.45.2", ["stages an update"]),
+        ("1.43.3", ["ignores writes", "forgets to start"]),
+    ],
+)
+async def test_the_slowest_gateway_is_no_hang(late_s: float, firmware: str, sentences: list[str]) -> None:
+    """With each answer nearly ten seconds late, no gap between two signs of life that count is as long as one may be."""
+    b = bench(local("07:10"), firmware=firmware)
+    for sentence in sentences:
+        b.scenario(sentence)
     signs: list[datetime] = [b.clock.now()]
+    ended: list[datetime] = [b.clock.now()]
     cycles: list[timedelta] = []
     send = b.wire.handle_async_request
 
     async def late(request: object) -> object:
         await b.clock.sleep(late_s)
         answer = await send(request)  # type: ignore[arg-type]
-        signs.append(b.clock.now())
+        if b.clock.now() - ended[-1] <= timedelta(seconds=LONGEST_CYCLE_S - LIMIT_S):
+            signs.append(b.clock.now())
         return answer
 
     b.wire.handle_async_request = late  # type: ignore[method-assign, assignment]
@@ -155,6 +166,7 @@ async def test_the_slowest_gateway_is_no_hang(late_s: float, sentence: str) -> N
         began = b.clock.now()
         await cycle()
         signs.append(b.clock.now())
+        ended.append(b.clock.now())
         cycles.append(signs[-1] - began)
 
     run.loop.cycle = beating  # type: ignore[method-assign]
@@ -163,7 +175,7 @@ async def test_the_slowest_gateway_is_no_hang(late_s: float, sentence: str) -> N
     gaps = [(after - before).total_seconds() for before, after in pairwise(signs)]
     assert len(signs) > 50
     assert max(gaps) < LIMIT_S - 10
-    assert max(cycles) < timedelta(seconds=LONGEST_CYCLE_S - 45)
+    assert max(cycles) < timedelta(seconds=LONGEST_CYCLE_S)
 
 
 CYCLES_END_S = 60.0
@@ -191,7 +203,7 @@ class Looks:
 
 @pytest.mark.parametrize("first", [True, False], ids=["the first cycle", "a later cycle"])
 @pytest.mark.parametrize(
-    ("answered", "within_s"), [(False, 90.0), (True, 330.0)], ids=["silent", "with answers"]
+    ("answered", "within_s"), [(False, 90.0), (True, 450.0)], ids=["silent", "with answers"]
 )
 async def test_p8_l5_a_cycle_that_never_ends_is_ended_in_time(
     monkeypatch: pytest.MonkeyPatch,
@@ -199,7 +211,7 @@ async def test_p8_l5_a_cycle_that_never_ends_is_ended_in_time(
     answered: bool,  # noqa: FBT001 - a table
     within_s: float,
 ) -> None:
-    """Within 90 s where no call ends, and within five and a half minutes where answers come on and on; the first one, too."""
+    """Within 90 s where no call ends, and within seven and a half minutes where answers come on and on; the first one, too."""
     ended = threading.Event()
     codes: list[int] = []
     told: list[Event] = []

@@ -283,5 +283,5 @@ def test_a_daemon_that_hangs_is_found_out_and_ends_itself(image: Image, tmp_path
     assert "hangs" in complaint
     assert recovered
     assert code == 70
-    assert "no cycle was completed for" in said
+    assert "no sign of life for" in said
     assert "sitecustomize.py" in said

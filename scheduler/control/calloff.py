@@ -1,6 +1,6 @@
-"""A switch that a person may call off: it is cut, and the battery put back into service before anything ends.
+"""Work that a person may call off: it is cut, and where it is a switch the battery is put back into service before it ends.
 
-For `once`, which has no loop to do it. How the switch itself goes is not known here.
+For commands, which have no loop to do it. How the work itself goes is not known here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The dead man's handle: a process that completes no cycle any more says where it hangs, and ends itself.
+"""The dead man's handle: a process that shows no sign of life any more says where it hangs, and ends itself.
 
-Whoever started it starts it anew: systemd would notice by itself, Docker restarts nothing that merely stands still. What a
-cycle is, is not known here.
+Whoever started it starts it anew: systemd would notice by itself, Docker restarts nothing that merely stands still. What such
+a sign is, is not known here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 LIMIT_S = 75.0
-"""So long nobody is silent: an attempt of a switch has 45 s, a start waits for a person's visit for 30 s, and systemd for 90 s."""
+"""Nobody is silent for so long: an attempt of a switch has 45 s, a start waits for a person's visit for 30 s, and systemd for 90 s."""
 
 LOOK_S = 10.0
 
@@ -61,7 +61,7 @@ class DeadMan:
         threading.Thread(target=self._hold, name="dead man", daemon=True).start()
 
     def beat(self) -> None:
-        """A cycle was completed."""
+        """A sign of life."""
         self._beat_s = self._clock_s()
 
     def release(self) -> None:
@@ -90,7 +90,7 @@ class DeadMan:
             self._end(HUNG)
 
     def _speak(self, silent_s: float) -> None:
-        self._say(f"no cycle was completed for {silent_s:.0f} s: {self._where()}; this process ends itself")
+        self._say(f"no sign of life for {silent_s:.0f} s: {self._where()}; this process ends itself")
 
     def _where(self) -> str:
         """Where the event loop is, and where what runs on it waits; files and lines only, never a value."""
