@@ -40,6 +40,7 @@ METERS_S = 240.0
 
 DOUBT_S = 60.0
 """So long nobody logs in after a login that was refused without a reason, while a battery waits for one."""
+
 PAUSED_S = 300.0
 """How long nothing is tried after an answer that speaks of a person, such as a 401 to the password."""
 

@@ -400,11 +400,30 @@ async def test_i3_a_session_that_the_gateway_learns_of_late_costs_no_second_logi
     now = NOW
     gateway = gateway_of(fake, now=lambda: now)
     fake.says("GET", "/api/operation", 401)
+    fake.says("GET", "/api/system/update/status", 401)
     await gateway.login()
     with pytest.raises(Unsteady):
         await gateway.read()
     now += timedelta(seconds=30)
     fake.odd.clear()
+
+    await gateway.read()
+    await gateway.close()
+
+    assert fake.lines.count("POST /api/login/Basic") == 1
+
+
+async def test_i3_a_new_session_that_one_call_refuses_is_known_to_live() -> None:
+    """One call says 401 to it for good, the update status takes it: no word of a session that is not known, and no other login."""
+    fake = Fake()
+    now = NOW
+    gateway = gateway_of(fake, now=lambda: now)
+    await gateway.login()
+    fake.says("GET", "/api/system_status/grid_faults", 401)
+    for _ in range(12):
+        with pytest.raises(SessionExpired):
+            await gateway.grid_faults()
+        now += timedelta(minutes=1)
 
     await gateway.read()
     await gateway.close()

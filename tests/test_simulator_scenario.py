@@ -120,6 +120,7 @@ HABITS = {
     "applies the previous one": lambda device: device.mischief.one_step_late,
     "clamps 81 to 99": lambda device: device.mischief.clamps,
     "float drift": lambda device: device.mischief.drifts,
+    "starts slowly": lambda device: device.mischief.starts_slowly,
     "refuses the wizard": lambda device: device.mischief.refuses_wizard,
     "is busy": lambda device: device.busy,
     "offline": lambda device: device.offline,
@@ -338,6 +339,11 @@ def test_starts_slowly(stage: Stage) -> None:
     stage.device.run()
     stage.after(seconds=1)
     stage.device.stop()
+    assert not stage.after(seconds=9).obeyed.running
+
+    stage.device.run()
+    stage.after(seconds=1)
+    apply_scenario(stage.device, "reboots")
     assert not stage.after(seconds=9).obeyed.running
 
 

@@ -158,7 +158,8 @@ class Access:
         try:
             answer = await self.exchange(call, token=session.text if session else None, body=body)
         except SessionExpired:
-            if session is None or not self._denied[call.step] or await self._is_dead(session, call):
+            doubted = session is not None and (self._denied[call.step] or session.is_awaited(self._now()))
+            if session is None or not doubted or await self._is_dead(session, call):
                 self._drop(session, call)
             else:
                 self._denied[call.step] += 1
@@ -170,7 +171,6 @@ class Access:
             raise SessionExpired("the gateway no longer knows our session (403)") from None
         if session is not None and self._wants_login(call):
             session.proven = True
-            self._in_vain = 0
         self._denied.pop(call.step, None)
         return answer
 
@@ -206,7 +206,7 @@ class Access:
         if session.is_awaited(self._now()):
             self._session = session
             raise Unsteady("the gateway let us in, and does not know the session that it gave") from None
-        self._in_vain += not session.proven
+        self._in_vain = 0 if session.proven else self._in_vain + 1
         self._denied[call.step] = 1
 
     async def _may_be_dead(self, session: Token, call: Call) -> bool:
@@ -232,9 +232,8 @@ class Access:
     async def _is_dead(self, session: Token, call: Call) -> bool:
         """Whether the 401 or 403 that a call just got is the token's fault: an old gateway says 403 to a dead one as well.
 
-        Where most calls are open, a token can die unnoticed until a write. The update status wants a login on every
-        firmware since 1.25 and no special role, so it tells; before, the setpoint does. One that one call calls dead for
-        ever is given up at last.
+        Where most calls are open, a token can die unnoticed until a write. The update status wants a login on every firmware
+        since 1.25 and no special role, so it tells; before, the setpoint. One that a call calls dead for ever is given up.
         """
         status = self.last_status
         if status not in _NO_ACCESS:
@@ -244,13 +243,15 @@ class Access:
         )
         if call == witness:
             witness = other
-        doubted = self._wants_login(witness) and self._denied[call.step] % _TRUSTED_TIMES
-        if status == HTTPStatus.UNAUTHORIZED and not doubted:
+        tells = self._wants_login(witness)
+        doubted = self._denied[call.step] % _TRUSTED_TIMES or session.is_awaited(self._now())
+        if status == HTTPStatus.UNAUTHORIZED and not (tells and doubted):
             return True
         try:
             await self.exchange(witness, token=session.text)
         except (SessionExpired, NotCapable):
             return True
+        session.proven |= tells
         return False
 
     async def exchange(

@@ -230,6 +230,10 @@ class SimulatedGateway:
         flows = abs(self.power().battery_w) >= POWER_FLOWS_W
         if self.mischief.refuses_wizard and flows and not under_load:
             raise refusals.cannot_start_wizard()
+        self.fall_out()
+
+    def fall_out(self) -> None:
+        """Be out of service, also where the battery is about to start."""
         self._starts = None
         self.obey(running=False)
 

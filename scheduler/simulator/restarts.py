@@ -94,7 +94,7 @@ class Restarts:
     def _go_away(self, lasting: timedelta) -> None:
         now = self.device.now()
         back_at = now + lasting
-        self.device.obey(running=False)
+        self.device.fall_out()
         self._gone_at = self._gone_at or now
         self._back_at = max(back_at, self._back_at or back_at)
         self.device.later(self._back_at, self._come_back)
