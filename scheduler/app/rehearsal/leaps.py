@@ -107,7 +107,7 @@ class Leaps:
     def _looks_s(self, status: Status, now_s: float, ahead: Ahead, until_s: float) -> float:
         """How long it is until the last look before the next thing that happens; zero where none may be leapt over."""
         look_s, due_s = ahead.look_s, ahead.due_s
-        if self._read_s == now_s or (due_s == look_s and _is_shut(status.record)):
+        if self._read_s == now_s or (due_s == look_s and _is_refused(status.record)):
             first_s = look_s
         elif (
             self._facts.met and due_s == self._read_s + look_s - now_s
@@ -130,7 +130,7 @@ class Leaps:
         facts, record = self._facts, status.record
         return (
             record is not None
-            and ((record.verdict in STEADY and status.trouble is None) or _is_shut(record))
+            and ((record.verdict in STEADY and status.trouble is None) or _is_refused(record))
             and status.installing_since is None
             and not facts.faults
             and now_s > max(facts.fault_s, facts.stepped_s, facts.began_s) + ahead.look_s + CALM_S
@@ -141,9 +141,9 @@ class Leaps:
         )
 
 
-def _is_shut(record: SwitchRecord | None) -> bool:
-    """Whether the gateway is one that lets no program switch: it is looked at, and nothing else is tried."""
-    return record is not None and record.verdict is Verdict.REFUSED and not record.attempts
+def _is_refused(record: SwitchRecord | None) -> bool:
+    """Whether the gateway does not let us switch: it is looked at, and nothing else is tried until that is doubted."""
+    return record is not None and record.verdict is Verdict.REFUSED
 
 
 def _rested_s(due_s: float) -> float:
