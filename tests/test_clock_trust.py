@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bench import BY_DAY, MINUTE, Bench, bench, local, readme_schedule
 from clockwork import VirtualClock
-from wrong_clock import NOBODY_KEEPS_IT, NOBODY_KNOWS, ZERO, Dated, Wall, machine
+from wrong_clock import NOBODY_KEEPS_IT, NOBODY_KNOWS, ZERO, Wall, let_date, machine
 
 from scheduler.app.once import policy_of
 from scheduler.cli.common import Exit
@@ -216,7 +216,7 @@ async def test_i5_once_refuses_by_a_clock_that_is_not_trusted(
     wall = Wall(b.clock)
     wall.says = says
     if off is not None:
-        b.gateway._connection._transport = Dated(b, off)  # noqa: SLF001 - a bench's gateway has no other way in
+        let_date(b, off)
 
     assert await bring(b, wall, trust_after_s=trust_after_s) is code
     assert ("POST /api/operation" in b.story) is (code is Exit.FINE)
