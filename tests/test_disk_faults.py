@@ -20,6 +20,7 @@ from typing import Any, Self
 
 import pytest
 
+from scheduler.control.diary import joined
 from scheduler.control.ports import MAY_HAVE_STOPPED, UNCOMMITTED
 from scheduler.model.errors import StoreError
 from scheduler.model.events import Event, GatewayBack
@@ -42,11 +43,11 @@ class Home:
         self.folder = folder
         self.at = AT
         self.told: list[Event] = []
-        self.memory = Memory(folder, [self.told.append], lambda: self.at)
+        self.memory = self.again()
 
     def again(self) -> Memory:
         """The memory of the next process."""
-        return Memory(self.folder, [self.told.append], lambda: self.at)
+        return Memory(self.folder, [self.told.append], lambda: self.at, join=joined)
 
     def mend(self) -> None:
         """Let enough time go by for another attempt, and make it."""
@@ -264,9 +265,14 @@ READ: dict[str, tuple[Callable[[Memory], object], Callable[[Memory], bool]]] = {
     "marker.json": (lambda it: it.marker.clear(MAY_HAVE_STOPPED), lambda it: UNCOMMITTED in it.marker),
     "logins.json": (lambda it: it.logins.load(), lambda it: AT - timedelta(hours=1) in it.logins.load()),
     "gateway.json": (lambda it: it.note.save({"a": 1}), lambda it: it.note.load() == {"old": 1}),
-    "moments.json": (lambda it: it.moments.save({"a": 1}), lambda it: it.moments.load() == {"old": 1}),
+    "moments.json": (
+        lambda it: it.moments.save({"a": 1}),
+        lambda it: it.moments.load() == {"old": 1, "a": 1},
+    ),
     "hold.json": (lambda it: it.holds.load(), lambda it: it.holds.load() == HOLD),
 }
+
+SEEN = {"logins.json": "logins", "gateway.json": "note", "moments.json": "moments", "hold.json": "holds"}
 
 
 @pytest.mark.parametrize("number", ERRORS_OF_READS, ids=lambda number: errno.errorcode[number])
@@ -293,7 +299,8 @@ def test_p5_a_read_that_fails_at_the_start_costs_nothing(
     home.mend()
 
     assert not first
-    assert left == path.read_bytes() == WHOLE[name]
+    assert left == WHOLE[name]
+    assert name == "moments.json" or path.read_bytes() == WHOLE[name]
     assert told == ["memory_failed"]
     assert home.memory.problem is None
     assert counts(home.memory)
@@ -302,19 +309,20 @@ def test_p5_a_read_that_fails_at_the_start_costs_nothing(
 
 
 @pytest.mark.parametrize("step", READS)
-@pytest.mark.parametrize("name", [name for name in READ if name != "marker.json"])
+@pytest.mark.parametrize("name", SEEN)
 def test_p5_a_read_that_fails_under_way_changes_nothing(
     home: Home, monkeypatch: pytest.MonkeyPatch, name: str, step: str
 ) -> None:
     """What was read once goes on to count while it cannot be read, so that whoever adds to it loses nothing of it."""
     (home.folder / name).write_bytes(WHOLE[name])
     home.memory = home.again()
-    _, counts = READ[name]
-    assert counts(home.memory)
+    known = getattr(home.memory, SEEN[name])
+    first = known.load()
+    assert first
 
     with monkeypatch.context() as patch:
         break_step(patch, step, errno.EIO)
-        assert counts(home.memory)
+        assert known.load() == first
         if name == "gateway.json":
             home.memory.note.save(home.memory.note.load() | {"a": 1})
     home.mend()

@@ -77,7 +77,7 @@ def note_fails_at_the_deed(b: Bench, times: int) -> None:
 
     def tried(kept: dict[str, Any]) -> None:
         save(kept)
-        left[0] -= "told" in kept and not b.moments.kept
+        left[0] -= bool(kept.get("told")) and not b.moments.kept
 
     b.moments.save = tried  # type: ignore[method-assign]  # the same, with a disk that fills
 

@@ -6,22 +6,26 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench import bench, local
-from days import Run
+from days import Run, obeyed
 from processes import ROOT
 
 from scheduler.app.daemon import Daemon
 from scheduler.config.load import load
-from scheduler.control.diary import DEVICE, DONE, Diary
+from scheduler.control.diary import DEVICE, DONE, HELD, OWNED, WAITING, Diary, joined
 from scheduler.control.loop import Loop
 from scheduler.control.ports import MAY_HAVE_STOPPED
 from scheduler.control.session import LATE_STOP_S
 from scheduler.daemon.clock import FastClock
 from scheduler.model.errors import StoreError
 from scheduler.model.events import Event
+from scheduler.model.hold import Hold
+from scheduler.model.setpoint import Setpoint
 from scheduler.store import durable
+from scheduler.store.note import NoteFile
 
 
 async def test_p5_l3_a_mark_that_is_read_late_starts_the_battery() -> None:
@@ -74,18 +78,83 @@ async def test_p5_moments_that_are_read_late_are_not_written_over() -> None:
 
 
 class Broken:
-    """A disk that does not give one file back until it is mended."""
+    """A disk that does not give some files back until it is mended."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, name: str) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, *names: str) -> None:
         self.mended = False
         read = durable.read
 
         def reads(path: Path, *, follow: bool = True) -> bytes | None:
-            if path.name == name and not self.mended:
+            if path.name in names and not self.mended:
                 raise StoreError(f"{path} could not be read: Input/output error")
             return read(path, follow=follow)
 
         patch.setattr(durable, "read", reads)
+
+
+async def test_p5_a_change_by_a_person_stands_when_the_moments_are_read_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was proven before is older than what was found changed while it could not be read: nobody fights the person."""
+    b, late = bench(local("07:00")), list[str]()
+
+    def moments() -> NoteFile:
+        return NoteFile(tmp_path / "moments.json", lambda _: None, lambda: late.append("late"), join=joined)
+
+    b.moments = moments()
+    await Run(b).until(local("07:10"))
+    disk = Broken(monkeypatch, "moments.json")
+    b.moments = moments()
+    run = Run(b)
+    await run.until(local("09:00"))
+    ours = obeyed(b)
+    b.scenario("somebody uses the app")
+    await run.until(local("09:20"))
+    theirs = obeyed(b)
+
+    disk.mended = True
+    b.moments.retry()
+    run.loop.recall()
+    await run.until(local("09:40"))
+
+    assert late == ["late"]
+    assert ours != theirs == obeyed(b)
+    assert [event.name for event in b.events].count("drift") == 1
+    assert run.reports[-1].drifted
+    assert b.moments.kept
+
+
+def test_p5_sections_of_moments_that_are_read_late_are_those_of_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was noted or ended meanwhile counts, the rest as it was found; of what was done nothing is forgotten."""
+    path = tmp_path / "moments.json"
+    found = {DEVICE: "here", DONE: {"a": "1", "b": "1"}, HELD: {"a": 1}, WAITING: {"a": 1}, OWNED: {"a": 1}}
+    path.write_text(json.dumps(found))
+    disk = Broken(monkeypatch, path.name)
+    note = NoteFile(path, lambda _: None, join=joined)
+    diary = Diary(note, "here")
+    for name, section in {HELD: {"b": 2}, DONE: {"b": "2", "c": "2"}, OWNED: {"b": 2}}.items():
+        diary.put(name, section)
+    diary.put(HELD, {})
+
+    disk.mended = True
+    note.retry()
+
+    known = Diary(note, "here")
+    assert json.loads(path.read_text()) == note.load()
+    assert [known.section(name) for name in (HELD, WAITING, OWNED)] == [{}, {"a": 1}, {"b": 2}]
+    assert known.section(DONE) == {"a": "1", "b": "2", "c": "2"}
+    known.put(OWNED, {})
+    assert json.loads(path.read_text()).keys() == {DEVICE, DONE, WAITING}
+
+
+@pytest.mark.parametrize(("device", "kept"), [("here", True), (None, True), ("there", False)])
+def test_p5_moments_of_another_gateway_are_not_read_late(*, device: str | None, kept: bool) -> None:
+    """What was found counts beside what was saved meanwhile only where both are of one gateway, named or from before names."""
+    found: dict[str, object] = {WAITING: {"a": 1}} | ({} if device is None else {DEVICE: device})
+
+    assert (WAITING in joined(found, {DEVICE: "here", OWNED: {"b": 2}})) is kept
 
 
 async def told_in_time(told: list[Event], name: str) -> None:
@@ -98,13 +167,26 @@ async def told_in_time(told: list[Event], name: str) -> None:
 async def test_p5_l3_a_daemon_sees_to_a_mark_that_its_start_could_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says that its memory fails, goes on, and starts the battery that it left stopped once the file can be read."""
+    """It says that its memory fails, goes on, and starts the battery that it left stopped once the file can be read.
+
+    What it noted of moments meanwhile it joins with those that it could not read either.
+    """
     clock = FastClock(datetime(2026, 7, 1, 19, tzinfo=UTC), 60)
     (tmp_path / "state").mkdir()
     noted = [{"mark": MAY_HAVE_STOPPED, "at": (clock.now() - timedelta(minutes=5)).isoformat()}]
     (tmp_path / "state" / "marker.json").write_text(json.dumps(noted))
     (tmp_path / "tou.yaml").write_text((ROOT / "config" / "tou.yaml").read_text())
-    disk, told, recall, recalled = Broken(monkeypatch, "marker.json"), list[Event](), Loop.recall, list[int]()
+    (tmp_path / "state" / "moments.json").write_text("{}")
+    hold = Hold(since=clock.now(), until=clock.now() + timedelta(hours=9), setpoint=Setpoint(mode="backup"))
+    (tmp_path / "state" / "hold.json").write_text(json.dumps(hold.document()))
+    disk = Broken(monkeypatch, "marker.json", "moments.json")
+    told, recall, recalled, joins = list[Event](), Loop.recall, list[int](), list[dict[str, Any]]()
+
+    def noted_join(found: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
+        joins.append(saved)
+        return joined(found, saved)
+
+    monkeypatch.setattr("scheduler.app.daemon.joined", noted_join)
 
     def noted_recall(loop: Loop) -> None:
         recalled.append(len(told))
@@ -128,3 +210,5 @@ async def test_p5_l3_a_daemon_sees_to_a_mark_that_its_start_could_not_read(
     names = [event.name for event in told]
     assert names.index("memory_back") < names.index("restarted")
     assert recalled == [names.index("memory_back") + 1]
+    assert len(joins) == 1
+    assert HELD in joins[0]

@@ -20,6 +20,7 @@ from scheduler.config.configuration import Configuration
 from scheduler.config.problems import ConfigurationError
 from scheduler.config.settings import secret_files
 from scheduler.config.source import keepable
+from scheduler.control.diary import joined
 from scheduler.control.install import longest_install_s
 from scheduler.control.loop import Loop
 from scheduler.daemon.clock import AlarmClock
@@ -97,7 +98,7 @@ class Daemon:
     async def serve(self, prepare: Callable[[SimulatedGateway], None] | None = None) -> GatewayError | None:
         """`run` for whoever holds the lock of the state directory already."""
         simulated = self._configuration.gateway.type == "simulated"
-        memory = Memory(self._directory, self._listeners, self._clock.now, simulated=simulated)
+        memory = Memory(self._directory, self._listeners, self._clock.now, simulated=simulated, join=joined)
         async with self._stack as stack:
             memory.forget_status()
             keep_record(memory, stack, self.zone)

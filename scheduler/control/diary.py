@@ -56,8 +56,7 @@ class Diary:
 
     def section(self, name: str) -> Section:
         """What stands under this name; empty if nothing does, or something else than an object."""
-        section = self._content.get(name)
-        return dict(section) if isinstance(section, dict) else {}
+        return _section(self._content, name)
 
     def put(self, name: str, section: Section) -> None:
         """Let this stand there, durably before this returns; nothing, if it is empty."""
@@ -68,5 +67,23 @@ class Diary:
         if self.kept and all(section == self.section(name) for name, section in sections.items()):
             return
         merged = {**self._content, **sections}
-        self._content = {name: section for name, section in merged.items() if section} | {DEVICE: self.device}
+        # While a file may hold what is not known here, it must be said that a section is over.
+        left = {name: section for name, section in merged.items() if section or not self.kept}
+        self._content = left | {DEVICE: self.device}
         self._note.save(dict(self._content))
+
+
+def joined(found: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
+    """The note, where one was ``found`` in a file that could not be read before, and another was ``saved`` meanwhile.
+
+    What was saved is newer, and of what was done nothing is forgotten; of another gateway nothing counts that was found.
+    """
+    if found.get(DEVICE, saved.get(DEVICE)) != saved.get(DEVICE):
+        return saved
+    done = _section(found, DONE) | _section(saved, DONE)
+    return found | saved | ({DONE: done} if done else {})
+
+
+def _section(content: Mapping[str, Any], name: str) -> Section:
+    section = content.get(name)
+    return dict(section) if isinstance(section, dict) else {}

@@ -20,7 +20,7 @@ from scheduler.store.holds import HoldFile
 from scheduler.store.journal import events
 from scheduler.store.logins import LoginLedger
 from scheduler.store.marker import Marker
-from scheduler.store.note import NoteFile
+from scheduler.store.note import Join, NoteFile, found_counts
 
 Listener = Callable[[Event], None]
 
@@ -28,11 +28,13 @@ SIMULATED = "simulated"
 """The folder of what a simulated gateway leaves."""
 
 RETRY = timedelta(seconds=10)
-"""Pause between two attempts to write what could not be written."""
+"""Pause between two attempts to read or write what could not be."""
 
 
 class Memory:
     """Marker, logins, notes on the gateway and on moments, a person's hold, journal and status of one directory. A failure of any of them is told, once for each way.
+
+    ``join`` makes one of moments that are read late and those of meanwhile; unless it is given, what was read late counts.
 
     What a ``simulated`` gateway leaves is kept apart in a folder of its own: its logins are none of the real one's
     budget, its marks no reason to start a real battery, and its switches no history of the house.
@@ -45,6 +47,7 @@ class Memory:
         now: Callable[[], datetime],
         *,
         simulated: bool = False,
+        join: Join = found_counts,
     ) -> None:
         self._listeners = list(listeners)
         self._now = now
@@ -61,7 +64,7 @@ class Memory:
         self._configuration_file = directory / "configuration.yaml"
         self.logins = LoginLedger(kept / "logins.json", self.failed)
         self.note = NoteFile(kept / "gateway.json", self.failed)
-        self.moments = NoteFile(kept / "moments.json", self.failed, self._came_late)
+        self.moments = NoteFile(kept / "moments.json", self.failed, self._came_late, join=join)
         self.holds = HoldFile(kept / holds.NAME, self.failed)
         self.marker = Marker(kept / "marker.json", self.failed, now, self._came_late)
         for part in (self.marker, self.logins, self.note, self.moments, self.holds):
