@@ -42,6 +42,7 @@ class Marks(set[str]):
     """Marks in memory, with everything that happened to them in ``story``; ``now`` tells when they are noted."""
 
     kept = True
+    unread = False
 
     def __init__(self, story: list[str], now: Callable[[], datetime | None] = lambda: None) -> None:
         super().__init__()

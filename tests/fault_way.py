@@ -37,6 +37,7 @@ class MarkSet(set[str]):
     """Marks in memory."""
 
     kept = True
+    unread = False
 
     def note(self, mark: str) -> None:
         """Note it."""

@@ -360,6 +360,7 @@ def test_p5_marks_that_are_read_late_are_joined_with_those_of_meanwhile(
     with monkeypatch.context() as patch:
         break_step(patch, "open", errno.EIO)
         home.memory = home.again()
+        assert home.memory.marker.unread
         if first == "clear":
             home.memory.marker.clear(UNCOMMITTED)
     home.at += timedelta(minutes=5)
@@ -367,6 +368,7 @@ def test_p5_marks_that_are_read_late_are_joined_with_those_of_meanwhile(
 
     for marker in (home.memory.marker, home.again().marker):
         assert marker.kept
+        assert not marker.unread
         assert marker.noted_at(MAY_HAVE_STOPPED) == AT + timedelta(minutes=5)
         assert (UNCOMMITTED in marker) == (first == "note")
     assert [home.memory.read_late() for _ in range(2)] == [True, False]

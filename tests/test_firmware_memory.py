@@ -56,7 +56,7 @@ async def test_nothing_is_installed_that_could_be_forgotten(lose: Callable[[Benc
     day = await morning(STAGED, STAYS_STOPPED, on=b)
 
     assert (day.outcomes, day.alerts, day.installs) == (["update_waiting"], 0, 0)
-    assert "our memory cannot be written" in day.ended[0].message
+    assert "our memory cannot be read or written" in day.ended[0].message
     assert (day.bench.device.firmware, day.stopped()) == ("1.45.2", NONE)
     assert day.late(DAY_RAW, local(BOUNDARY)) <= SOON
 
@@ -125,7 +125,7 @@ async def test_a_memory_that_fails_between_the_check_and_the_deed_is_noticed(
         assert local("07:15") + times * MINUTE <= day.reached[INSTALL][0] <= local("07:16") + times * MINUTE
     else:
         assert "an update" in day.ended[0].message
-        assert "our memory cannot be written" in day.ended[0].message
+        assert "our memory cannot be read or written" in day.ended[0].message
         assert (unkept, set(b.marks)) == ([False] * 3, set())
     assert day.stopped() <= (2 * MINUTE + SOON if installed else NONE)
     assert day.late(DAY_RAW, local(BOUNDARY)) <= SOON

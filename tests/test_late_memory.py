@@ -1,4 +1,4 @@
-"""What could not be read at a start and can be read later counts from then on, as if it had been read at once."""
+"""What could not be read at a start and can be read later counts from then on, as if it had been read at once; a disk that only takes nothing hides nothing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ from scheduler.control.loop import Loop
 from scheduler.control.ports import MAY_HAVE_STOPPED
 from scheduler.control.session import LATE_STOP_S
 from scheduler.daemon.clock import FastClock
-from scheduler.model.errors import StoreError
+from scheduler.model.errors import BadCredentials, StoreError
 from scheduler.model.events import Event
 from scheduler.model.hold import Hold
 from scheduler.model.setpoint import Setpoint
 from scheduler.store import durable
+from scheduler.store.marker import Marker
 from scheduler.store.note import NoteFile
+
+LOGIN = "POST /api/login/Basic"
+REFUSED = 401, b'{"code":401,"error":"bad credentials","message":"Login Error"}'
 
 
 async def test_p5_l3_a_mark_that_is_read_late_starts_the_battery() -> None:
@@ -60,6 +64,49 @@ async def test_p5_i3_a_login_of_which_a_mark_speaks_late_may_still_stop_the_batt
 
     assert early
     assert MAY_HAVE_STOPPED not in b.marks
+
+
+@pytest.mark.parametrize("unread", [False, True])
+async def test_p5_i3_a_refused_login_leaves_the_mark_only_where_an_earlier_one_may_be_unread(
+    *, unread: bool
+) -> None:
+    """It stopped nothing; but a login before it, whose mark could not be read yet, may have."""
+    b = bench()
+    b.marks.kept, b.marks.unread = False, unread
+    b.wire.answers[LOGIN] = REFUSED
+
+    with pytest.raises(BadCredentials):
+        await b.session.call(b.gateway.read)
+
+    assert (MAY_HAVE_STOPPED in b.marks) is unread
+
+
+async def test_p5_l3_a_stop_by_a_person_stands_where_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After refused logins whose marks no disk took, a battery that somebody works on is not started under his hands."""
+
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise StoreError(f"{path}: No space left on device")
+
+    b = bench(local("12:00"))
+    monkeypatch.setattr(durable, "write", full)
+    b.marks = Marker(tmp_path / "marker.json", lambda _: None, b.clock.now)  # type: ignore[assignment]  # the real one
+    b.wire.answers[LOGIN] = REFUSED
+    run = Run(b)
+    await run.until(local("13:00"))
+    refused = b.story.count(LOGIN)
+
+    b.device.stop()
+    b.wire.answers.clear()
+    b.note.save({})
+    run.loop.adopt(run.policy, None, "")
+    await run.until(local("13:20"))
+
+    assert refused == 3
+    assert not obeyed(b)[2]
+    assert "restarted" not in [event.name for event in b.events]
+    assert b.events[-1].name == "found_stopped"
 
 
 async def test_p5_moments_that_are_read_late_are_not_written_over() -> None:

@@ -267,6 +267,7 @@ class NoMarks:
     """The marks of a visitor who makes no login that stops the battery: what is owed is the daemon's, and stays so."""
 
     kept = True
+    unread = False
 
     def note(self, mark: str) -> None:
         """Forget it."""

@@ -149,6 +149,10 @@ class Marks(Protocol):
     def kept(self) -> bool:
         """Whether all that was noted and cleared is kept durably."""
 
+    @property
+    def unread(self) -> bool:
+        """Whether earlier words may be kept that could not be read yet."""
+
     def noted_at(self, mark: str) -> datetime | None:
         """When it was noted last, by the wall clock; None if it is not noted, or if that is not known."""
 

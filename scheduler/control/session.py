@@ -195,7 +195,7 @@ class Session:
 
     async def _login_that_stops(self, *, repair: bool) -> None:
         await self._refuse_standstill()
-        owed = MAY_HAVE_STOPPED in self._marks or not self._marks.kept  # what could not be read may be owed
+        owed = MAY_HAVE_STOPPED in self._marks or self._marks.unread  # what could not be read may be owed
         self._marks.note(MAY_HAVE_STOPPED)
         # A login whose answer is lost may stop the battery a little later: until then, running proves nothing.
         unsure_until_s = self._unsure_until_s

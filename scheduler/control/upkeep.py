@@ -135,7 +135,7 @@ class Upkeep:
             return found
         if not (self._marks.kept and self._diary.kept):
             return Obstacle(
-                "our memory cannot be written, and an install must not be forgotten", lasting=False
+                "our memory cannot be read or written, and an install must not be forgotten", lasting=False
             )
         await self._session.identify()
         actual = await self._session.call(self._gateway.read)
@@ -176,7 +176,7 @@ class Upkeep:
         self._marks.note(MAY_HAVE_STOPPED)
         self._told.note(now, over)
         if not (self._marks.kept and self._diary.kept):
-            waits = "an update is ready to be installed, and was not: our memory cannot be written"
+            waits = "an update is ready to be installed, and was not: our memory cannot be read or written"
             return replace(self._untaken(check, RETRY_S, owed=owed), waits=waits)
         self._tell_install(told)
         try:

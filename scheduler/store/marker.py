@@ -63,6 +63,11 @@ class Marker:
         """Whether the file holds what is noted."""
         return self._on_disk == self._marks
 
+    @property
+    def unread(self) -> bool:
+        """Whether the file may hold words that could not be read yet."""
+        return self._unread
+
     def noted_at(self, mark: str) -> datetime | None:
         """When it was noted last, by the wall clock; None if it is not, or if a file of an older program does not say."""
         return self._marks.get(mark)

@@ -93,6 +93,8 @@ class Disk:
 class DiskMarks:
     """The port's marks, as a process knows them that read them from the disk."""
 
+    unread = False
+
     def __init__(self, disk: Disk, now: Callable[[], datetime]) -> None:
         self._disk = disk
         self._now = now
