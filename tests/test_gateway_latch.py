@@ -366,6 +366,84 @@ async def test_a_silence_of_the_future_lasts_an_hour_at_most(note: NoteFile) -> 
     assert left_s == [3600, 1800, 0]
 
 
+class Found(NoNote):
+    """A note that cannot be read at first: what is saved meanwhile is forgotten once it is found."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.save({"salt": SALT})
+        self.file = self.load()
+        self.save({})
+
+    def find(self) -> None:
+        """It can be read."""
+        self.save(self.file)
+
+
+async def test_p5_i9_a_silence_outlasts_a_note_that_is_read_late() -> None:
+    """It was asked for while the note could not be read: whoever was asked, and every process after it, keeps it."""
+    clock, fake, note = Now(), Fake(), Found()
+    fake.says("GET", "/api/system_status/soe", 429, **{"retry-after": "1200"})
+    gateway = gateway_of(fake, note=note, now=clock)
+    with pytest.raises(Throttled):
+        await gateway.live()
+    clock.at += timedelta(minutes=1)
+
+    note.find()
+    left_s = [it.silence_s for it in (gateway, gateway_of(fake, note=note, now=clock))]
+    clock.at += timedelta(minutes=20)
+    await gateway.close()
+
+    assert left_s == [1140, 1140]
+    assert gateway.silence_s == 0
+    assert note.load()["salt"] == SALT
+
+
+@pytest.mark.parametrize("before", [0, 2])
+async def test_p5_refusals_outlast_a_note_that_is_read_late(before: int) -> None:
+    """Those of meanwhile and those that were found in it count together, for every process after the next one."""
+    note, fake = Found(), Fake()
+    found = NoNote()
+    found.save(note.file)
+    await refused(found, before)  # type: ignore[arg-type]  # a note as good as a file's
+    note.file = found.load()
+    fake.says("POST", "/api/login/Basic", 401)
+    gateway = gateway_of(fake, note=note)
+    for _ in range(2):
+        with pytest.raises(BadCredentials, match="does not know"):
+            await gateway.login()
+
+    note.find()
+    for _ in range(3):
+        with pytest.raises(BadCredentials):
+            await gateway.login()
+    await gateway.close()
+
+    assert fake.lines.count(LOGIN) == (3 if before == 0 else 2)
+
+
+async def test_a_login_that_is_taken_forgets_the_refusals_of_a_lost_note() -> None:
+    """Only refusals in a row count, also where the note in which they stood is gone."""
+    clock, note, fake = Now(), Found(), Fake()
+    gateway = gateway_of(fake, note=note, now=clock)
+    fake.says("POST", "/api/login/Basic", 401)
+    for _ in range(2):
+        with pytest.raises(BadCredentials):
+            await gateway.login()
+    fake.odd.clear()
+    clock.at += timedelta(hours=1)
+    await gateway.login()
+    note.find()
+    fake.says("POST", "/api/login/Basic", 401)
+
+    for _ in range(2):
+        with pytest.raises(BadCredentials, match="does not know"):
+            await gateway.login()
+    await gateway.close()
+
+    assert fake.lines.count(LOGIN) == 5
+
+
 async def test_the_silence_of_one_gateway_is_not_another_ones(note: NoteFile) -> None:
     """Where the configuration names another gateway, that one was never too busy."""
     await throttled(note, Now())

@@ -32,7 +32,8 @@ _SILENCE = "silence"
 class PasswordLatch:
     """Counts the refusals of one password for one user of one gateway; those of other secrets are counted apart.
 
-    Two processes that are refused within the same instant may count one refusal for two: one login too many.
+    Two processes that are refused within the same instant may count one refusal for two: one login too many. Those that were
+    counted here go on to count where another note takes the place of theirs: one that could not be read before.
     """
 
     def __init__(
@@ -41,6 +42,9 @@ class PasswordLatch:
         self._notebook = notebook
         self._secret = (str(endpoint), *secret)
         self._now = now
+        self._counted: tuple[str, int, datetime] | None = (
+            None  # by the note of which salt, how many, and when last
+        )
 
     def refused(self) -> None:
         """Count one more refusal, now."""
@@ -50,6 +54,7 @@ class PasswordLatch:
 
     def accepted(self) -> None:
         """Forget those of this secret: only refusals in a row count."""
+        self._counted = None
         page = self._notebook.page()
         refused = dict(page.entry(_REFUSED))
         if refused.pop(self._check(page), None) is not None:
@@ -73,15 +78,19 @@ class PasswordLatch:
 
     def _known(self, page: Page) -> tuple[int, datetime]:
         """How often this secret was refused in a row, and when last; what cannot be understood counts as never."""
-        never = 0, self._now()
         refused = page.entry(_REFUSED)
         entry = refused.get(self._check(page)) if refused else None
-        if not isinstance(entry, dict):
-            return never
-        times, last = entry.get("times"), instant_of(entry.get("last"))
-        return never if type(times) is not int or last is None else (times, last)
+        known = entry if isinstance(entry, dict) else {}
+        times, last = known.get("times"), instant_of(known.get("last"))
+        if type(times) is not int or last is None:
+            times, last = 0, None
+        if self._counted is not None and self._counted[0] != page.salt:
+            _, more, lately = self._counted
+            times, last = times + more, max(last or lately, lately)
+        return times, last or self._now()
 
     def _keep(self, page: Page, times: int, last: datetime) -> None:
+        self._counted = page.salt, times, last
         refused = dict(page.entry(_REFUSED))
         refused.pop(self._check(page), None)
         latest = sorted(refused.items(), key=_last)[1 - SECRETS_KEPT :]
@@ -134,12 +143,16 @@ class SerialLatch:
 
 
 class Silence:
-    """The silence that a gateway asked for with a 429. Every process that talks to it knows of it."""
+    """The silence that a gateway asked for with a 429. Every process that talks to it knows of it.
+
+    One that was begun here is known here as well: it must not end because a note that could not be read comes back.
+    """
 
     def __init__(self, notebook: Notebook, endpoint: Endpoint, now: Callable[[], datetime]) -> None:
         self._notebook = notebook
         self._place = str(endpoint)
         self._now = now
+        self._until: datetime | None = None
 
     def begin(self, seconds: float) -> None:
         """Note that the gateway wants to be left alone from now on for so long."""
@@ -150,11 +163,14 @@ class Silence:
         """For how many seconds it still does; zero once it may be asked, and at most an hour."""
         page = self._notebook.page()
         entry = page.entry(_SILENCE)
-        until = instant_of(entry.get("until")) if entry.get("at") == self._place else None
+        noted = instant_of(entry.get("until")) if entry.get("at") == self._place else None
+        until = max((it for it in (noted, self._until) if it is not None), default=None)
         left_s = 0.0 if until is None else (until - self._now()).total_seconds()
         longest_s = SILENCE_S[1]
         if left_s > longest_s:  # the clock ran ahead and was stepped back: let it begin to age
             self._keep(page, longest_s)
+        elif left_s > 0 and until != noted:  # the other processes are to know it, too
+            self._keep(page, left_s)
         return min(max(left_s, 0.0), longest_s)
 
     def hold(self) -> None:
@@ -167,8 +183,8 @@ class Silence:
             )
 
     def _keep(self, page: Page, seconds: float) -> None:
-        until = self._now() + timedelta(seconds=seconds)
-        page.put(_SILENCE, {"at": self._place, "until": until.isoformat()})
+        self._until = self._now() + timedelta(seconds=seconds)
+        page.put(_SILENCE, {"at": self._place, "until": self._until.isoformat()})
 
 
 def _last(item: tuple[str, Any]) -> float:

@@ -43,6 +43,11 @@ class Page:
         self._note = note
         self._content: dict[str, Any] = content if _is_salt(content.get("salt")) else {"salt": fresh_salt}
 
+    @property
+    def salt(self) -> str:
+        """The salt of its checks, by which it is known again."""
+        return str(self._content["salt"])
+
     def entry(self, name: str) -> Mapping[str, Any]:
         """The entry of this name; empty if there is none, or something else in its place."""
         entry = self._content.get(name)
@@ -50,7 +55,7 @@ class Page:
 
     def check(self, name: str, *secret: str) -> int:
         """8 bits of a keyed hash of a secret's parts, for the entry of this name: a whole number from 0 to 255."""
-        salt = bytes.fromhex(self._content["salt"])
+        salt = bytes.fromhex(self.salt)
         return blake2s(json.dumps([name, *secret]).encode(), key=salt, digest_size=1).digest()[0]
 
     def put(self, name: str, entry: Mapping[str, Any]) -> None:
