@@ -211,7 +211,7 @@ async def test_c2_i13_each_way_of_saving_is_taken_up_and_the_generation_is_its_c
         loaded.append(fresh.digest)
         return fresh
 
-    monkeypatch.setattr(parts, "load", noted)
+    monkeypatch.setattr(parts, "read", noted)
     shown: list[str] = []
     async with serving() as served:
         edits: list[tuple[Callable[[Path, bytes], None], bytes]] = [
@@ -326,7 +326,7 @@ async def test_p6_a_storm_of_signals_is_one_reload_and_one_more(
         return load(path, environ={}, secret_directories=[])
 
     async with serving() as served:
-        monkeypatch.setattr(parts, "load", noted)
+        monkeypatch.setattr(parts, "read", noted)
         monkeypatch.setattr(parts, "RELOAD_REST_S", 0.2)
         served.daemon.reload()
         while not loads:
