@@ -93,8 +93,8 @@ OLD = {
 }
 
 
-class Torn:
-    """A file that takes half of what is written to it."""
+class Failing:
+    """A file that was opened, and fails at what comes next."""
 
     def __init__(self, file: Any, error: OSError) -> None:
         self._file = file
@@ -105,6 +105,10 @@ class Torn:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+class Torn(Failing):
+    """One that takes half of what is written to it."""
 
     def fileno(self) -> int:
         """The descriptor."""
@@ -118,18 +122,8 @@ class Torn:
         raise self._error
 
 
-class Unreadable:
-    """A file that opens and gives nothing back."""
-
-    def __init__(self, file: Any, error: OSError) -> None:
-        self._file = file
-        self._error = error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+class Unreadable(Failing):
+    """One that gives nothing back."""
 
     def read(self, _: int) -> bytes:
         """The error."""

@@ -29,6 +29,7 @@ from scheduler.model.events import (
 )
 from scheduler.model.evidence import Verdict
 from scheduler.model.setpoint import Setpoint
+from scheduler.model.status import Status
 from scheduler.model.timeline import Condition, DriftPolicy
 from scheduler.plan.rules import Schedule, When, Window
 from scheduler.simulator.usecases import UseCases
@@ -259,35 +260,32 @@ async def test_two_edits_in_a_row_do_not_lose_a_new_gateway() -> None:
     assert WRITE not in b.story
 
 
-async def test_another_gateway_is_not_shown_with_what_the_one_before_it_did() -> None:
-    """A reload names another house's gateway, and nobody answers there: the status shows no reading at all."""
+async def reloaded_to_one_that_is_away(device: str) -> tuple[Status, Status]:
+    """The last status before, and the last after a reload that names a gateway which does not answer."""
     b, other = bench(local("12:00")), bench(local("12:00"))
     UseCases(other.device).goes_offline(timedelta(minutes=10))
     run = Run(b)
     await run.until(local("12:01"))
     before = run.reports[-1]
-    run.loop.adopt(run.policy, other.gateway, "another.local:443")
-
+    run.loop.adopt(run.policy, other.gateway, device)
     await run.until(local("12:02"))
+    return before, run.reports[-1]
 
-    after = run.reports[-1]
+
+async def test_another_gateway_is_not_shown_with_what_the_one_before_it_did() -> None:
+    """A reload names another house's gateway, and nobody answers there: the status shows no reading at all."""
+    before, after = await reloaded_to_one_that_is_away("another.local:443")
+
     assert before.actual is not None
     assert (after.actual, after.read_at, after.firmware) == (None, None, None)
 
 
 async def test_the_same_gateway_by_another_password_keeps_what_was_read() -> None:
     """A reload that gives another password, and the gateway does not answer just then: what it did last is still shown."""
-    b, again = bench(local("12:00")), bench(local("12:00"))
-    UseCases(again.device).goes_offline(timedelta(minutes=10))
-    run = Run(b)
-    await run.until(local("12:01"))
-    before = run.reports[-1]
-    run.loop.adopt(run.policy, again.gateway, "")
-
-    await run.until(local("12:02"))
+    before, after = await reloaded_to_one_that_is_away("")
 
     assert before.actual is not None
-    assert (run.reports[-1].actual, run.reports[-1].read_at) == (before.actual, before.read_at)
+    assert (after.actual, after.read_at) == (before.actual, before.read_at)
 
 
 @pytest.mark.parametrize("meanwhile", ["nothing", "an if"])

@@ -447,22 +447,21 @@ def test_l2_what_does_not_heal_is_found() -> None:
     assert [(b.identifier, b.at_s) for b in jury.broken] == [("L2", 1720.0)]
 
 
+def stopped_at(at_s: float, it: Course, known: Facts) -> None:
+    """A login of ours stops the battery."""
+    known.by_us_s = at_s
+    it.battery(Obeyed(mode="self_consumption", reserve_raw_percent=9.75, running=False), at_s)
+
+
 def test_i3_a_standstill_of_ours_is_found() -> None:
     """A battery that our login stopped stands still for 15 s at most."""
     known, it, jury = course()
-    known.by_us_s = 1000.0
-    it.battery(Obeyed(mode="self_consumption", reserve_raw_percent=9.75, running=False), 1000.0)
+    stopped_at(1000.0, it, known)
 
     it.reach(1016.0)
 
     assert [b.identifier for b in jury.broken] == ["I3"]
     assert it.stopped_s["us"] == 16.0
-
-
-def stopped_at(at_s: float, it: Course, known: Facts) -> None:
-    """A login of ours stops the battery."""
-    known.by_us_s = at_s
-    it.battery(Obeyed(mode="self_consumption", reserve_raw_percent=9.75, running=False), at_s)
 
 
 def standstills(jury: Jury) -> list[float]:

@@ -42,9 +42,8 @@ class PasswordLatch:
         self._notebook = notebook
         self._secret = (str(endpoint), *secret)
         self._now = now
-        self._counted: tuple[str, int, datetime] | None = (
-            None  # by the note of which salt, how many, and when last
-        )
+        # By the note of which salt, how many, and when last.
+        self._counted: tuple[str, int, datetime] | None = None
 
     def refused(self) -> None:
         """Count one more refusal, now."""

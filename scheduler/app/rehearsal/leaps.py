@@ -109,18 +109,16 @@ class Leaps:
         look_s, due_s = ahead.look_s, ahead.due_s
         if self._read_s == now_s or (due_s == look_s and _is_refused(status.record)):
             first_s = look_s
-        elif (
-            self._facts.met and due_s == self._read_s + look_s - now_s
-        ):  # a switch read it; the meters have had their say
+        elif self._facts.met and due_s == self._read_s + look_s - now_s:
+            # A switch read it, and the meters have had their say.
             first_s = _rested_s(due_s)
         else:
             return 0.0
         if not self._is_steady(status, now_s, ahead):
             return 0.0
         looks = math.floor((until_s - first_s) / look_s)
-        if (
-            ahead.expires_s < until_s
-        ):  # found by what is asked first after it: a look, or the meters before it
+        if ahead.expires_s < until_s:
+            # Found by what is asked first after it: a look, or the meters before it.
             left = (ahead.expires_s - first_s) / look_s
             looks = min(looks, math.floor(left) if due_s < first_s else math.ceil(left))
         return first_s + looks * look_s if looks >= 0 else 0.0
