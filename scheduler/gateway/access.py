@@ -151,7 +151,7 @@ class Access:
     async def ask(self, call: Call, body: Mapping[str, Any] | None = None) -> bytes:
         """A call within the session, if there is one.
 
-        SessionExpired has dropped it, unless another login would not help: it lives, and this call was refused twice.
+        SessionExpired has dropped it, unless it lives and a login would not help: it is new, or this call was refused twice.
         Unsteady has kept one that the gateway gave a moment ago and does not know yet.
         """
         session = self._session
