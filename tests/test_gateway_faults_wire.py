@@ -7,10 +7,14 @@ deadlines are scaled down here, from 10 s to less than one; with the real ones i
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 from bench import BY_NIGHT
 from canary import Canary, watching
@@ -151,6 +155,45 @@ async def test_g7_with_the_real_deadlines(tmp_path: Path, canary: Canary, toxic:
         assert seconds <= 10.5
         assert asyncio.get_running_loop().time() - began <= 10.5 + 45 + 0.5
         assert came.record.verdict is Verdict.UNREACHABLE
+
+
+async def reset_after_the_answer(number: int, writer: asyncio.StreamWriter) -> bool:
+    """Answer whole, and throw the connection away in the same moment; every second time."""
+    writer.write(response(STATUS))
+    await writer.drain()
+    if number % 2:
+        plain = writer.get_extra_info("socket")
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+    return not number % 2
+
+
+async def test_g7_a_reset_between_the_head_and_the_body_is_no_bug_of_ours(
+    canary: Canary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a connection that is reset as soon as the head was read nobody knows where it led; the call ends, and so does the next."""
+    ask = httpx.AsyncHTTPTransport.handle_async_request
+    gone = 0
+
+    async def and_wait(it: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        nonlocal gone
+        answer = await ask(it, request)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CALL_S / 5):
+                while answer.extensions["network_stream"].get_extra_info("server_addr") is not None:
+                    await asyncio.sleep(0.001)
+                gone += 1
+        return answer
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", and_wait)
+    async with peer(GATEWAY, reset_after_the_answer) as seen:
+        gateway = client(seen.port, GATEWAY.fingerprint)
+        errors = [(await took_s(gateway.identify))[1] for _ in range(4)]
+        await gateway.close()
+
+    assert gone > 0
+    assert all(error is None or isinstance(error, Transient) for error in errors)
+    assert len(seen.requests) > gone
 
 
 def dripping(part: str, pause_s: float) -> Behaviour:

@@ -117,9 +117,11 @@ class _NamedTransport(httpx.AsyncHTTPTransport):
             if found is None:
                 raise
             response = found
-        # Known of what httpcore connected to, whatever it connected by.
-        self._address = response.extensions["network_stream"].get_extra_info("server_addr")[0]
         response.stream = _GivenBack(response.stream)
+        # Known of what httpcore connected to, whatever it connected by; of a connection that was reset meanwhile nobody knows.
+        peer = response.extensions["network_stream"].get_extra_info("server_addr")
+        if peer is not None:
+            self._address = peer[0]
         return response
 
     async def _where_it_was(self, request: httpx.Request) -> httpx.Response | None:
