@@ -297,13 +297,13 @@ def test_it_writes_in_its_own_directories_only(here: Home) -> None:
     owned = machine.do(*everywhere, "-user", user).split()
     machine.do("systemctl", "stop", UNIT)
     written = machine.do(*everywhere, "-newer", "/before").split()
-    its = re.compile(rf"{MEMORY}(/|$)|/run/tou-scheduler(/|$)|/run/credentials/{UNIT}$")
+    its = re.compile(rf"{MEMORY}(/|$)|/run/(private/)?tou-scheduler(/|$)|/run/credentials/{UNIT}$")
     ours = re.compile("/etc/tou-scheduler(/tou.yaml)?$")
     systemds = re.compile(
         r"/run/(systemd|log|credentials|private)\b|/var/log/journal/|(/run|/tmp|/var/tmp|/var/lib|/var/lib/private)$"
     )
 
-    assert {f"{MEMORY}/status.json", "/run/tou-scheduler/tou-scheduler.heartbeat"} <= set(owned)
+    assert {f"{MEMORY}/status.json", "/run/private/tou-scheduler/tou-scheduler.heartbeat"} <= set(owned)
     assert [path for path in owned if not its.match(path)] == []
     assert f"{MEMORY}/journal.sqlite" in written
     assert [

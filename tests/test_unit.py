@@ -17,6 +17,7 @@ from scheduler.app.pulse import LONGEST_CYCLE_S
 from scheduler.app.rehearsal.world import DEAD_S
 from scheduler.config import credential
 from scheduler.daemon.deadman import LIMIT_S, LOOK_S
+from scheduler.store import heartbeat
 
 UNIT = ROOT / "deploy" / "systemd" / "tou-scheduler.service"
 LINES = UNIT.read_text().splitlines()
@@ -102,6 +103,14 @@ def test_l3_a_battery_does_not_wait_for_the_restart() -> None:
 
     assert float(pause) == DEAD_FOR_S == DEAD_S[0]
     assert not {"RestartSteps", "RestartMaxDelaySec"} & set(settings())
+
+
+def test_p5_l3_what_lies_in_memory_outlasts_the_daemon() -> None:
+    """Heartbeat and copy of the marks have a folder of the service's own, for nobody else, that only a boot takes away."""
+    said = settings()
+
+    assert said["RuntimeDirectory"] == [heartbeat.OF_SERVICE.name]
+    assert (said["RuntimeDirectoryMode"], said["RuntimeDirectoryPreserve"]) == (["0700"], ["yes"])
 
 
 def test_the_watchdog_leaves_the_daemon_time_to_say_where_it_hangs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -33,6 +34,7 @@ from scheduler.model.events import Event, PlanChanged, PlanRejected, Started, St
 from scheduler.model.status import Status
 from scheduler.observe.status import StatusFile
 from scheduler.observe.summary import Summary
+from scheduler.store import spare
 from scheduler.store.memory import Listener, Memory
 
 if TYPE_CHECKING:
@@ -98,7 +100,14 @@ class Daemon:
     async def serve(self, prepare: Callable[[SimulatedGateway], None] | None = None) -> GatewayError | None:
         """`run` for whoever holds the lock of the state directory already."""
         simulated = self._configuration.gateway.type == "simulated"
-        memory = Memory(self._directory, self._listeners, self._clock.now, simulated=simulated, join=joined)
+        memory = Memory(
+            self._directory,
+            self._listeners,
+            self._clock.now,
+            simulated=simulated,
+            join=joined,
+            shelter=spare.folder(os.environ),
+        )
         async with self._stack as stack:
             memory.forget_status()
             keep_record(memory, stack, self.zone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import tzinfo
@@ -22,6 +23,7 @@ from scheduler.model.errors import Refused
 from scheduler.model.events import Switched
 from scheduler.model.evidence import SwitchRecord
 from scheduler.observe.record import Recorder
+from scheduler.store import spare
 from scheduler.store.lock import Lock
 from scheduler.store.memory import Memory
 
@@ -54,7 +56,9 @@ async def once(configuration: Configuration, directory: Path, *, stop: asyncio.E
     """
     clock = SystemClock()
     with Lock(directory / "lock", "once"):
-        memory = Memory(directory, [], clock.now, simulated=configuration.gateway.type == "simulated")
+        simulated = configuration.gateway.type == "simulated"
+        shelter = spare.folder(os.environ)
+        memory = Memory(directory, [], clock.now, simulated=simulated, shelter=shelter)
         async with AsyncExitStack() as stack:
             keep_record(memory, stack, lambda: configuration.schedule.zone)
             now, hold = clock.now(), memory.holds.load()

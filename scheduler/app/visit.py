@@ -8,6 +8,7 @@ shown of it, is the visitor's.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import datetime
@@ -38,6 +39,7 @@ from scheduler.model.errors import (
     Unsteady,
 )
 from scheduler.model.events import Event, Restarted
+from scheduler.store import spare
 from scheduler.store.lock import VISIT, Held, Lock
 from scheduler.store.memory import Memory
 
@@ -182,7 +184,8 @@ async def visit(
         except Held:
             alone = False
         simulated = configuration.gateway.type == "simulated"
-        memory = Memory(directory, [], clock.now, simulated=simulated)
+        shelter = spare.folder(os.environ)
+        memory = Memory(directory, [], clock.now, simulated=simulated, shelter=shelter)
         if alone:
             keep_record(memory, stack, lambda: configuration.schedule.zone)
         events: list[Event] = []

@@ -19,6 +19,9 @@ KEPT = 3
 
 _NAME = r"\.corrupt\.\d{8}T\d{6}Z(?:\.\d+)?"
 
+DAMAGED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What whoever reads a content raises where it is damaged."""
+
 Value = TypeVar("Value")
 
 
@@ -37,7 +40,7 @@ def read(path: Path, parse: Callable[[bytes], Value], *, empty: Value) -> Value:
         return empty if content is None else parse(content)
     except durable.Unfit as error:
         found = str(error)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except DAMAGED:
         found = f"{path} is damaged"
     raise put_aside(path, f"{found} and counts as empty")
 

@@ -77,11 +77,11 @@ def create(path: Path, content: bytes) -> None:
         _forget(fresh)
 
 
-def read(path: Path, *, follow: bool = True) -> bytes | None:
+def read(path: Path, *, follow: bool = True, ours: bool = False) -> bytes | None:
     """The file's content, None if there is no such file. Raises StoreError if it is there and cannot be read.
 
     The error is Unfit if that will stay so: nothing waits for a pipe, and of 1 GB nothing is read. Without ``follow`` a name
-    for another file is unfit, too.
+    for another file is unfit, too; and for ``ours`` one that neither we nor whoever owns its folder made.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
@@ -97,6 +97,8 @@ def read(path: Path, *, follow: bool = True) -> bytes | None:
             raise Unfit(f"{path} could not be read: it is no plain file")
         if found.st_size > MOST_BYTES:
             raise Unfit(f"{path} could not be read: it is larger than {MOST_BYTES >> 20} MiB")
+        if ours and found.st_uid not in {os.geteuid(), path.parent.stat().st_uid}:
+            raise Unfit(f"{path} could not be read: it is somebody else's")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(MOST_BYTES)
     except OSError as error:

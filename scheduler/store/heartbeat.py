@@ -14,7 +14,7 @@ from pathlib import Path
 
 NAME = "tou-scheduler.heartbeat"
 
-_OF_SERVICE = Path("/run/tou-scheduler")
+OF_SERVICE = Path("/run/tou-scheduler")
 """Where systemd keeps it for the service."""
 
 
@@ -26,7 +26,7 @@ def place(environ: Mapping[str, str]) -> Path | None:
 
 def found(environ: Mapping[str, str]) -> Path:
     """Where that of a daemon is looked for: the same, or else where the service's is."""
-    return place(environ) or _OF_SERVICE / NAME
+    return place(environ) or OF_SERVICE / NAME
 
 
 class Heartbeat:

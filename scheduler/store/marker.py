@@ -14,6 +14,7 @@ from typing import Any
 from scheduler.model.errors import StoreError
 from scheduler.model.instant import instant
 from scheduler.store import aside, durable
+from scheduler.store.spare import Spare
 
 _Marks = dict[str, datetime | None]
 
@@ -22,7 +23,8 @@ class Marker:
     """A durable set of words, each with the instant at which it was noted last.
 
     What cannot be read or written is kept in memory, ``failed`` is told why, and `retry`, or the next word noted or cleared,
-    tries again. Words that could not be read at the start count from when they are, and ``late`` is told of it.
+    tries again. Words that could not be read at the start count from when they are, and ``late`` is told of it. Words that the
+    file does not take lie in ``spare`` until it does, for the next process: both count then, and that is told as well.
     """
 
     def __init__(
@@ -31,16 +33,19 @@ class Marker:
         failed: Callable[[StoreError], None],
         now: Callable[[], datetime],
         late: Callable[[], None] = lambda: None,
+        spare: Spare | None = None,
     ) -> None:
         self._path = path
         self._failed = failed
         self._now = now
         self._late = late
+        self._spare = spare or Spare(None, path.parent, path.name)
         self._marks: _Marks = {}
         self._cleared: set[str] = set()
         self._on_disk: _Marks | None = None  # None: not known
         self._unread = False
         self._read()
+        self._read_spare()
 
     def note(self, mark: str) -> None:
         """Note it, durably before this returns; in the place of a file that still cannot be read, too."""
@@ -90,25 +95,53 @@ class Marker:
             self._unread = False
             self._late()
 
+    def _read_spare(self) -> None:
+        """Have the words, too, that a process before this one noted and could not write: nothing later is in the file."""
+        try:
+            content = self._spare.read()
+            found = _Marks() if content is None else _parsed(content)
+        except StoreError as error:
+            self._failed(error)
+            return
+        except aside.DAMAGED:
+            self._failed(StoreError(f"{self._spare.place} is damaged and counts as empty"))
+            return
+        known, self._marks = self._marks, self._marks | found
+        if self._marks != known:  # to be written as soon as that is possible
+            words = f"an earlier process could not write {self._path}; what it noted is read from {self._spare.place}"
+            self._failed(StoreError(words))
+
     def _keep(self, *, over_unread: bool = False) -> None:
-        """Have the file hold what is noted. One that cannot be read is left alone, unless what it says may be lost."""
+        """Have the file hold what is noted, or else the copy in memory."""
         if self._unread:
             self._read()
+        if self._wrote(over_unread=over_unread) or not self._marks:
+            self._spare.forget()
+        else:
+            self._spare.keep(_content(self._marks))
+
+    def _wrote(self, *, over_unread: bool) -> bool:
+        """Whether the file holds it now. One that cannot be read is left alone, unless what it says may be lost."""
         marks = self._marks
         if marks == self._on_disk or (self._unread and not over_unread):
-            return
-        entries = [
-            {"mark": mark, "at": None if at is None else at.isoformat()} for mark, at in sorted(marks.items())
-        ]
+            return marks == self._on_disk
         try:
-            durable.write(self._path, json.dumps(entries).encode())
+            durable.write(self._path, _content(marks))
         except StoreError as error:
             self._on_disk = None
             self._failed(error)
-        else:
-            # Words may be lost with what was never read: until the next attempt `kept` does not say that all is well.
-            self._on_disk = None if self._unread else marks
-            self._unread = False
+            return False
+        # Words may be lost with what was never read: until the next attempt `kept` does not say that all is well.
+        self._on_disk = None if self._unread else marks
+        self._unread = False
+        return True
+
+
+def _content(marks: _Marks) -> bytes:
+    entries = [
+        {"mark": mark, "at": None if at is None else at.isoformat()} for mark, at in sorted(marks.items())
+    ]
+    return json.dumps(entries).encode()
 
 
 def _parsed(content: bytes) -> _Marks:

@@ -21,6 +21,7 @@ from scheduler.store.journal import events
 from scheduler.store.logins import LoginLedger
 from scheduler.store.marker import Marker
 from scheduler.store.note import Join, NoteFile, found_counts
+from scheduler.store.spare import Spare
 
 Listener = Callable[[Event], None]
 
@@ -38,6 +39,8 @@ class Memory:
 
     What a ``simulated`` gateway leaves is kept apart in a folder of its own: its logins are none of the real one's
     budget, its marks no reason to start a real battery, and its switches no history of the house.
+
+    ``shelter`` is the folder that lives in memory, for marks that the disk does not take.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Memory:
         *,
         simulated: bool = False,
         join: Join = found_counts,
+        shelter: Path | None = None,
     ) -> None:
         self._listeners = list(listeners)
         self._now = now
@@ -66,7 +70,8 @@ class Memory:
         self.note = NoteFile(kept / "gateway.json", self.failed)
         self.moments = NoteFile(kept / "moments.json", self.failed, self._came_late, join=join)
         self.holds = HoldFile(kept / holds.NAME, self.failed)
-        self.marker = Marker(kept / "marker.json", self.failed, now, self._came_late)
+        spare = Spare(shelter, directory, f"{SIMULATED}.marker" if simulated else "marker")
+        self.marker = Marker(kept / "marker.json", self.failed, now, self._came_late, spare)
         for part in (self.marker, self.logins, self.note, self.moments, self.holds):
             self.retry_too(part.retry)
 
