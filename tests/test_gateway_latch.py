@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -40,6 +41,17 @@ class Now:
     def __call__(self) -> Any:
         """The time on it."""
         return self.at
+
+
+class Steady:
+    """A clock that nobody sets."""
+
+    def __init__(self) -> None:
+        self.at_s = 1000.0
+
+    def __call__(self) -> float:
+        """Its seconds."""
+        return self.at_s
 
 
 def unexpected(error: StoreError) -> None:
@@ -352,11 +364,17 @@ async def test_the_silence_after_a_429_is_kept_by_every_process(note: NoteFile) 
     assert fake.lines == [LOGIN]
 
 
-async def test_a_silence_of_the_future_lasts_an_hour_at_most(note: NoteFile) -> None:
-    """After a clock that ran a year ahead was stepped back, logins are possible an hour later."""
+@pytest.mark.parametrize("lasts_s", [None, "1200", True, -5, 0, 7200, math.inf, math.nan, [1200]])
+async def test_a_silence_of_the_future_lasts_an_hour_at_most(note: NoteFile, lasts_s: object) -> None:
+    """By the note of an older program, or of one that makes no sense, and a clock that ran a year ahead, it lasts an hour."""
     clock = Now()
     clock.at += timedelta(days=365)
     await throttled(note, clock)
+    kept = note.load()
+    kept["silence"] = {"at": kept["silence"]["at"], "until": kept["silence"]["until"]}
+    if lasts_s is not None:
+        kept["silence"]["lasts_s"] = lasts_s
+    note.save(kept)
     clock.at = NOW
     left_s = []
     for minutes in (0, 30, 30):
@@ -364,6 +382,83 @@ async def test_a_silence_of_the_future_lasts_an_hour_at_most(note: NoteFile) -> 
         left_s.append(gateway_of(Fake(), note=note, now=clock).silence_s)
 
     assert left_s == [3600, 1800, 0]
+
+
+@pytest.mark.parametrize("back", [timedelta(minutes=2), timedelta(minutes=30), timedelta(days=365)])
+async def test_i9_a_clock_that_is_set_back_makes_no_silence_longer_than_it_was_to_last(
+    note: NoteFile, back: timedelta
+) -> None:
+    """The next process, which knows the wall clock only, begins it anew, and not one of an hour."""
+    clock = Now()
+    await throttled(note, clock, retry_after="300")
+    clock.at -= back
+    left_s = []
+    for minutes in (0, 4, 1):
+        clock.at += timedelta(minutes=minutes)
+        left_s.append(gateway_of(Fake(), note=note, now=clock).silence_s)
+
+    assert left_s == [300, 60, 0]
+
+
+@pytest.mark.parametrize("step_s", [-31_536_000, -1800, -120, 120, 1800, 31_536_000])
+async def test_t2_i9_a_process_that_was_told_429_goes_by_the_steady_clock(
+    note: NoteFile, step_s: float
+) -> None:
+    """However the wall clock is set meanwhile, its silence of five minutes is over after five; the others are told how much is left."""
+    clock, steady, fake = Now(), Steady(), Fake()
+    fake.says("GET", "/api/system_status/soe", 429)
+    gateway = gateway_of(fake, note=note, now=clock, monotonic=steady)
+    with pytest.raises(Throttled):
+        await gateway.live()
+    left_s = []
+    for seconds, step in ((60, step_s), (239, 0.0), (1, 0.0)):
+        steady.at_s += seconds
+        clock.at += timedelta(seconds=seconds + step)
+        left_s.append((gateway.silence_s, gateway_of(Fake(), note=note, now=clock).silence_s))
+    await gateway.close()
+
+    assert left_s == [(240, 240), (1, 1), (0, 0)]
+
+
+async def test_t2_i9_a_silence_that_was_read_goes_by_the_steady_clock_too(note: NoteFile) -> None:
+    """A daemon beside whoever was told 429 knows of it once it has seen the note; that it is over is not noted again."""
+    clock, steady = Now(), Steady()
+    await throttled(note, clock)
+    gateway = gateway_of(Fake(), note=note, now=clock, monotonic=steady)
+    first = gateway.silence_s
+    clock.at += timedelta(hours=3)
+    steady.at_s += 600
+    second = gateway.silence_s
+    steady.at_s += 600
+    kept = note.load()
+    last = gateway.silence_s
+
+    assert (first, second, last) == (1200, 600, 0)
+    assert note.load() == kept
+
+
+async def test_i9_a_silence_costs_one_write(note: NoteFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked each second for five minutes, with clocks that drift apart a little, it is noted once."""
+    clock, steady, fake, saved = Now(), Steady(), Fake(), 0
+    save = NoteFile.save
+
+    def counted(it: NoteFile, content: dict[str, Any]) -> None:
+        nonlocal saved
+        saved += 1
+        save(it, content)
+
+    monkeypatch.setattr(NoteFile, "save", counted)
+    fake.says("GET", "/api/system_status/soe", 429)
+    gateway = gateway_of(fake, note=note, now=clock, monotonic=steady)
+    with pytest.raises(Throttled):
+        await gateway.live()
+    for _ in range(310):
+        clock.at += timedelta(seconds=1.0005)
+        steady.at_s += 1
+        assert gateway.silence_s <= 300
+    await gateway.close()
+
+    assert saved == 1
 
 
 class Found(NoNote):

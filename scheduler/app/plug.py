@@ -56,6 +56,7 @@ async def connect(
         ledger=memory.logins,
         note=memory.note,
         now=clock.now,
+        monotonic=clock.monotonic,
         max_pv_export_power_kw=settings.max_pv_export_power_kw,
         exchanged=exchanged,
     )
@@ -93,6 +94,7 @@ async def simulate(
         _credentials(settings, passwords[settings.username]),
         ledger=_NoLedger(),
         now=clock.now,
+        monotonic=clock.monotonic,
         max_pv_export_power_kw=settings.max_pv_export_power_kw,
     )
     stack.push_async_callback(gateway.close)

@@ -57,16 +57,16 @@ class Access:
         *,
         budget: LoginBudget,
         notebook: Notebook,
+        silence: Silence,
         now: Callable[[], datetime],
     ) -> None:
-        self._connection = connection
-        self._credentials = credentials
+        self._connection, self._credentials = connection, credentials
         self._budget = budget
         self._now = now
         secret = (credentials.username, credentials.password or "")
         self._password = PasswordLatch(notebook, endpoint, secret, now)
         self._serial = SerialLatch(notebook, endpoint)
-        self._silence = Silence(notebook, endpoint, now)
+        self._silence = silence
         self._session: Token | None = None
         self._denied: Counter[str] = Counter()
         self._unwilling = self._in_vain = 0

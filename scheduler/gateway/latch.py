@@ -5,6 +5,7 @@ Each outlasts a restart as an entry of the note in `note.py`, which holds neithe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +28,11 @@ SECRETS_KEPT = 16
 _REFUSED = "refused_password"
 _SERIAL = "gateway"
 _SILENCE = "silence"
+
+SAME_S = 1.0
+"""So many seconds two clocks may differ by without being set: they are read one after the other, and slewed."""
+
+_Noted = tuple[datetime, float]
 
 
 class PasswordLatch:
@@ -144,14 +150,25 @@ class SerialLatch:
 class Silence:
     """The silence that a gateway asked for with a 429. Every process that talks to it knows of it.
 
-    One that was begun here is known here as well: it must not end because a note that could not be read comes back.
+    One that was begun here is known here as well: it must not end because a note that could not be read comes back. A
+    process that knows of one goes by ``monotonic``, in seconds, whatever the wall clock is set to meanwhile; the next one
+    goes by the wall clock, and by how long it was to last: no step of that clock makes it longer.
     """
 
-    def __init__(self, notebook: Notebook, endpoint: Endpoint, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        notebook: Notebook,
+        endpoint: Endpoint,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float] | None = None,
+    ) -> None:
         self._notebook = notebook
         self._place = str(endpoint)
         self._now = now
-        self._until: datetime | None = None
+        self._monotonic = monotonic or (lambda: now().timestamp())
+        self._over_s = -math.inf
+        self._lasts_s = 0.0
+        self._known: _Noted | None = None
 
     def begin(self, seconds: float) -> None:
         """Note that the gateway wants to be left alone from now on for so long."""
@@ -161,16 +178,17 @@ class Silence:
     def left_s(self) -> float:
         """For how many seconds it still does; zero once it may be asked, and at most an hour."""
         page = self._notebook.page()
-        entry = page.entry(_SILENCE)
-        noted = instant_of(entry.get("until")) if entry.get("at") == self._place else None
-        until = max((it for it in (noted, self._until) if it is not None), default=None)
-        left_s = 0.0 if until is None else (until - self._now()).total_seconds()
-        longest_s = SILENCE_S[1]
-        if left_s > longest_s:  # the clock ran ahead and was stepped back: let it begin to age
-            self._keep(page, longest_s)
-        elif left_s > 0 and until != noted:  # the other processes are to know it, too
-            self._keep(page, left_s)
-        return min(max(left_s, 0.0), longest_s)
+        noted = self._noted(page)
+        if noted is not None and noted != self._known:
+            self._take(noted)
+        left_s = self._over_s - self._monotonic()
+        if left_s > self._lasts_s + SAME_S:
+            self._keep(
+                page, self._lasts_s
+            )  # by a clock that ran ahead and was stepped back: let it begin to age
+        elif left_s > 0 and (noted is None or abs(self._by_wall_s(noted) - left_s) > SAME_S):
+            self._keep(page, left_s)  # the other processes are to know it, too
+        return min(max(left_s, 0.0), self._lasts_s)
 
     def hold(self) -> None:
         """Throttled while it lasts."""
@@ -181,9 +199,30 @@ class Silence:
                 silence_s=left_s,
             )
 
+    def _noted(self, page: Page) -> _Noted | None:
+        """When it is over by the note, and how many seconds it was to last: an hour where an older program did not say."""
+        entry = page.entry(_SILENCE)
+        until, lasts_s = instant_of(entry.get("until")), entry.get("lasts_s", SILENCE_S[1])
+        if until is None or entry.get("at") != self._place:
+            return None
+        number = isinstance(lasts_s, (int, float)) and not isinstance(lasts_s, bool)
+        return until, float(lasts_s) if number and 0 < lasts_s <= SILENCE_S[1] else SILENCE_S[1]
+
+    def _take(self, noted: _Noted) -> None:
+        """Have what another process noted, where it lasts longer than what is known here."""
+        self._known = noted
+        over_s = self._monotonic() + self._by_wall_s(noted)
+        if over_s > self._over_s:
+            self._over_s, self._lasts_s = over_s, noted[1]
+
+    def _by_wall_s(self, noted: _Noted) -> float:
+        return (noted[0] - self._now()).total_seconds()
+
     def _keep(self, page: Page, seconds: float) -> None:
-        self._until = self._now() + timedelta(seconds=seconds)
-        page.put(_SILENCE, {"at": self._place, "until": self._until.isoformat()})
+        until = self._now() + timedelta(seconds=seconds)
+        self._over_s, self._lasts_s = self._monotonic() + seconds, seconds
+        self._known = until, seconds
+        page.put(_SILENCE, {"at": self._place, "until": until.isoformat(), "lasts_s": seconds})
 
 
 def _last(item: tuple[str, Any]) -> float:

@@ -24,6 +24,7 @@ from scheduler.gateway.credentials import Credentials
 from scheduler.gateway.dates import read_date
 from scheduler.gateway.habits import habits_of
 from scheduler.gateway.http import DEADLINE_S, Connection
+from scheduler.gateway.latch import Silence
 from scheduler.gateway.line import Line
 from scheduler.gateway.note import NoNote, Note, Notebook
 from scheduler.gateway.pin import Endpoint
@@ -50,7 +51,8 @@ class LocalGateway:
 
     ``note`` is where refused passwords, the gateway's serial number, its wish for silence and logins that were given back
     are remembered; ``max_pv_export_power_kw`` is said
-    with every write, in kW, and left out if it is None. ``exchanged`` is called at the end of each exchange with the gateway.
+    with every write, in kW, and left out if it is None. ``monotonic`` is a clock that nobody sets, in seconds, by which this
+    process knows how long ago a silence was wished for; without one, ``now`` says it. ``exchanged`` is called at the end of each exchange with the gateway.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class LocalGateway:
         *,
         ledger: Ledger,
         now: Callable[[], datetime],
+        monotonic: Callable[[], float] | None = None,
         note: Note | None = None,
         max_pv_export_power_kw: float | None = None,
         deadline_s: float = DEADLINE_S,
@@ -77,6 +80,7 @@ class LocalGateway:
             credentials,
             budget=LoginBudget(ledger, notebook),
             notebook=notebook,
+            silence=Silence(notebook, endpoint, now, monotonic),
             now=now,
         )
         self._now = now
