@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from fake_gateway import Fake, gateway_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -136,6 +138,107 @@ def test_logins_of_the_future_count_as_now_and_then_age() -> None:
     assert not spent(LoginBudget(ledger), START)
     assert not spent(LoginBudget(ledger), START + timedelta(seconds=299))
     assert spent(LoginBudget(ledger), START + timedelta(seconds=300))
+
+
+class Clocks:
+    """A wall clock that is set by hand, and a steady one."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.steady_s = 1000.0
+
+    def monotonic(self) -> float:
+        """The steady one, in seconds."""
+        return self.steady_s
+
+    def pass_s(self, seconds: float) -> None:
+        """Time goes by."""
+        self.now += timedelta(seconds=seconds)
+        self.steady_s += seconds
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=25), timedelta(days=-2), timedelta(minutes=6)], ids=str)
+def test_t2_i8_a_clock_that_is_set_gives_no_login_back(step: timedelta) -> None:
+    """However often it is set within a minute, a process logs in three times; it waits five minutes and not longer, and so do the others."""
+    clocks, ledger = Clocks(), Ledger()
+    budget = LoginBudget(ledger, monotonic=clocks.monotonic)
+    count = 0
+    for _ in range(4):
+        for _ in range(5):
+            count += spent(budget, clocks.now)
+            clocks.pass_s(4)
+        clocks.now += step
+    ahead_s = budget.undo_wait_s(clocks.now, ahead=2)
+    spent(budget, clocks.now)  # the ledger knows from now on
+    others = spent(LoginBudget(Ledger(list(ledger.instants))), clocks.now)
+    clocks.pass_s(300 - 80 - 1)
+    early = spent(budget, clocks.now)
+    clocks.pass_s(1)
+
+    assert count == 3
+    assert ahead_s == 220
+    assert not others
+    assert not early
+    assert spent(budget, clocks.now)
+
+
+@pytest.mark.parametrize("hours", [25, -25])
+def test_t2_i8_logins_that_another_process_forgot_after_a_step_count(hours: int) -> None:
+    """A visitor, who knows the wall clock only, drops them from the ledger, or has them count as of now: none of them counts twice."""
+    clocks, ledger = Clocks(), Ledger()
+    budget = LoginBudget(ledger, monotonic=clocks.monotonic)
+    for _ in range(3):
+        budget.spend(clocks.now)
+        clocks.pass_s(10)
+    clocks.now += timedelta(hours=hours)
+    spent(LoginBudget(ledger), clocks.now)
+
+    assert not spent(budget, clocks.now)
+    assert len(ledger.instants) == (4 if hours > 0 else 3), "the visitor's own, if it had one, and ours"
+
+
+def test_t2_i8_a_login_that_was_given_back_stays_so_after_a_step() -> None:
+    """It is no login of this process any more, whatever the clock is set to."""
+    clocks, ledger = Clocks(), Ledger()
+    budget = LoginBudget(ledger, monotonic=clocks.monotonic)
+    for _ in range(3):
+        budget.spend(clocks.now)
+        budget.refund()
+        clocks.pass_s(1)
+    clocks.now += timedelta(hours=25)
+
+    assert [spent(budget, clocks.now) for _ in range(4)] == [True, True, True, False]
+
+
+async def test_t2_i8_the_client_logs_in_three_times_however_the_clock_is_set() -> None:
+    """A machine without a clock of its own boots a day behind, is refused by a gateway that starts up, and is set right then."""
+    clocks, fake = Clocks(), Fake()
+    gateway = gateway_of(fake, now=lambda: clocks.now, monotonic=clocks.monotonic)
+    for _ in range(3):
+        for _ in range(3):
+            with suppress(Throttled):
+                await gateway.login()
+            clocks.pass_s(5)
+        clocks.now += timedelta(hours=25)
+    await gateway.close()
+
+    assert fake.lines.count("POST /api/login/Basic") == 3
+
+
+def test_i8_own_logins_age_by_a_day_and_no_ledger_is_touched_without_a_step() -> None:
+    """Clocks that are slewed are not set: what was noted stays as it is, and a day later nothing of it is left."""
+    clocks, ledger = Clocks(), Ledger()
+    budget = LoginBudget(ledger, monotonic=clocks.monotonic)
+    budget.spend(clocks.now)
+    clocks.pass_s(3600)
+    clocks.now += timedelta(seconds=0.4)
+    budget.spend(clocks.now)
+    noted = list(ledger.instants)
+    clocks.pass_s(86_400)
+    budget.spend(clocks.now)
+
+    assert noted == [START, START + timedelta(seconds=3600.4)]
+    assert ledger.instants == [clocks.now]
 
 
 def test_old_logins_are_forgotten() -> None:

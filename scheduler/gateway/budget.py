@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -48,6 +48,9 @@ REFUNDS = ALLOWANCES[1:]
 """So many logins are given back at most: a gateway that is busy longer than these last is left alone by the budget."""
 
 _REFUNDED = "refunded_logins"
+
+SAME_S = 1.0
+"""So many seconds two clocks may differ by without being set: they are read one after the other, and slewed."""
 
 REPAIRS = 2
 """So many logins beyond each allowance are kept for starting the battery again."""
@@ -89,13 +92,21 @@ def _used_up(instants: Sequence[datetime], now: datetime, delay: timedelta, *, b
 class LoginBudget:
     """The budget of one gateway, kept in a ledger that other processes write to as well; what was given back in a note.
 
-    If the ledger fails, this process still remembers.
+    If the ledger fails, this process still remembers. How long ago its own logins were, it knows by ``monotonic``, in seconds,
+    whatever the wall clock is set to meanwhile, and tells the ledger; without such a clock they age as the wall clock goes.
     """
 
-    def __init__(self, ledger: Ledger, notebook: Notebook | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        notebook: Notebook | None = None,
+        monotonic: Callable[[], float] | None = None,
+    ) -> None:
         self._ledger = ledger
         self._notebook = notebook or Notebook(NoNote())
+        self._monotonic = monotonic
         self._instants: list[datetime] = []
+        self._own: list[tuple[datetime, float]] = []  # as the ledger has them, and by the steady clock
         self._alone = False
 
     def spend(self, now: datetime, *, repair: bool = False) -> None:
@@ -104,6 +115,7 @@ class LoginBudget:
         ``repair`` may go beyond it a little: a battery that our login stopped stands still until the next one.
         """
         self._look()
+        self._age(now)
         instants = remembered(self._instants, now)
         beyond = REPAIRS if repair else 0
         delay = wait(instants, now, beyond=beyond)
@@ -111,10 +123,13 @@ class LoginBudget:
         self._keep(instants if delay else [*instants, now])
         if delay:
             raise _used_up(instants, now, delay, beyond=beyond)
+        if self._monotonic is not None:
+            self._own.append((now, self._monotonic()))
 
     def undo_wait_s(self, now: datetime, *, ahead: int) -> float:
         """For how many seconds there is no login to start the battery again, if ``ahead`` other logins are made first."""
         self._look()
+        self._age(now)
         instants = [*remembered(self._instants, now), *[now] * ahead]
         return wait(instants, now, beyond=REPAIRS).total_seconds()
 
@@ -130,6 +145,7 @@ class LoginBudget:
         instants = list(self._instants)
         with suppress(ValueError):
             instants.remove(last)
+        self._own = [own for own in self._own if own[0] != last]
         self._keep(instants)
 
     def _look(self) -> None:
@@ -138,6 +154,30 @@ class LoginBudget:
             # What the ledger says may be older than what this process knows, if it did not take that.
             known = Counter(self._instants if self._alone else [])
             self._instants = sorted((known | Counter(self._ledger.load())).elements())
+
+    def _age(self, now: datetime) -> None:
+        """Have those of this process as old as the steady clock says they are, and forget of them what is older than a day."""
+        if self._monotonic is None:
+            return
+        now_s, own, instants = self._monotonic(), list[tuple[datetime, float]](), list(self._instants)
+        longest_s = max(allowance.window for allowance in ALLOWANCES).total_seconds()
+        for noted, at_s in self._own:
+            at = now - timedelta(seconds=now_s - at_s)
+            moved_s = (at - noted).total_seconds()
+            if now_s - at_s >= longest_s:
+                continue
+            if abs(moved_s) <= SAME_S:
+                own.append((noted, at_s))
+                continue
+            if noted in instants:
+                instants.remove(noted)
+            elif moved_s < 0:
+                continue  # another process had it count as of now
+            instants.append(at)
+            own.append((at, at_s))
+        self._own = own
+        if Counter(instants) != Counter(self._instants):
+            self._keep(sorted(instants))
 
     def _keep(self, instants: list[datetime]) -> None:
         self._instants = instants

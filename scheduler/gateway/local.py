@@ -52,7 +52,7 @@ class LocalGateway:
     ``note`` is where refused passwords, the gateway's serial number, its wish for silence and logins that were given back
     are remembered; ``max_pv_export_power_kw`` is said
     with every write, in kW, and left out if it is None. ``monotonic`` is a clock that nobody sets, in seconds, by which this
-    process knows how long ago a silence was wished for; without one, ``now`` says it. ``exchanged`` is called at the end of each exchange with the gateway.
+    process knows how long ago it logged in, or a silence was wished for; without one, ``now`` says it. ``exchanged`` is called at the end of each exchange with the gateway.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class LocalGateway:
             self._connection,
             endpoint,
             credentials,
-            budget=LoginBudget(ledger, notebook),
+            budget=LoginBudget(ledger, notebook, monotonic),
             notebook=notebook,
             silence=Silence(notebook, endpoint, now, monotonic),
             now=now,
