@@ -19,6 +19,16 @@ def test_every_row_has_a_test_or_a_reason() -> None:
     assert [reason for reason in LEFT_OUT.values() if not reason.endswith(".") or len(reason) < 15] == []
 
 
+def test_a_row_that_is_held_in_part_says_which_part_is_not() -> None:
+    """Whoever reads that a row is held reads beside it what the matrix has and the tests do not."""
+    lines = {line.split("|")[1].strip(): line for line in table().splitlines() if line.startswith("| ")}
+    narrower = {row for row, line in lines.items() if "*Narrower than the matrix:* " in line}
+
+    assert narrower == {"P11", "P12", "C5", "L5", "L7", "M4"}
+    assert {row for row, line in lines.items() if "*Left out:* " in line} == set(LEFT_OUT) - narrower
+    assert [row for row in narrower if "`test_" not in lines[row]] == []
+
+
 def test_the_matrix_is_all_there() -> None:
     """Each row that the matrix of faults has is in the table, and no other."""
     numbers = {"P": 12, "G": 16, "T": 7, "C": 9, "S": 12, "I": 20, "L": 7, "M": 5}
