@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from commands import run
-from processes import ROOT, eventually, site
+from processes import PASSWORD, ROOT, eventually, site
 
 from scheduler.app.daemon import Daemon
+from scheduler.app.plug import connect
 from scheduler.config.load import load
 from scheduler.daemon.clock import FastClock, SystemClock
 from scheduler.model.events import Event
 from scheduler.store.lock import VISIT, Lock
+from scheduler.store.memory import Memory
 
 
 async def test_an_edit_during_the_demo_does_not_lead_to_the_house(tmp_path: Path) -> None:
@@ -114,3 +117,31 @@ def test_the_kind_of_gateway_does_not_change_under_a_running_daemon(tmp_path: Pa
 
         eventually(lambda: "plan_rejected" in [line["event"] for line in home.log])
         assert "restart" in [line for line in home.log if line["event"] == "plan_rejected"][-1]["message"]
+
+
+class Set(SystemClock):
+    """The machine's clock, set forward by hand."""
+
+    ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        """As it was set."""
+        return super().now() + self.ahead
+
+
+async def test_t2_i9_the_client_of_a_configuration_goes_by_the_clock_that_nobody_sets(tmp_path: Path) -> None:
+    """A silence that it knows of does not end because the clock is set forward while it lasts."""
+    with site(tmp_path) as home:
+        configuration = load(home.configuration, environ={"TOU_GATEWAY__PASSWORD": PASSWORD})
+        clock = Set()
+        memory = Memory(tmp_path, [], clock.now)
+        until = (clock.now() + timedelta(minutes=5)).isoformat()
+        at = f"{configuration.gateway.host}:{configuration.gateway.port}"
+        memory.note.save({"salt": "5a" * 16, "silence": {"at": at, "until": until, "lasts_s": 300}})
+        async with AsyncExitStack() as stack:
+            gateway = await connect(configuration, memory, clock, stack)
+            before = gateway.silence_s
+            clock.ahead = timedelta(hours=25)
+            after = gateway.silence_s
+
+    assert 290 < after <= before <= 300
