@@ -515,6 +515,60 @@ def test_i3_a_silence_that_the_gateway_wants_excuses_a_standstill_until_it_is_ov
     assert standstills(jury) == [1420.0]
 
 
+def test_i3_what_does_not_keep_us_from_the_gateway_excuses_no_standstill() -> None:
+    """A clock that was set goes on being wrong: the battery runs 120 s after that began all the same."""
+    known, it, jury = course()
+    it.fault(1000.0, hinders=False)
+    stopped_at(1010.0, it, known)
+
+    it.reach(1120.0)
+    before = standstills(jury)
+    it.reach(1121.0)
+
+    assert before == []
+    assert standstills(jury) == [1120.0]
+
+
+@pytest.mark.parametrize(("trusted", "broken"), [(True, [("L2", 1480.0)]), (False, [])])
+def test_l2_what_does_not_keep_us_from_the_gateway_excuses_no_setpoint_for_long(
+    *, trusted: bool, broken: list[tuple[str, float]]
+) -> None:
+    """By a clock that was set and that the system stands by, all is well again soon; by one that nobody trusts nothing is."""
+    known, it, jury = course(trusted=trusted)
+    it.fault(1000.0, 480.0, hinders=False)
+    it.wish(NIGHT, 1000.0)
+
+    it.reach(1480.0)
+    before = list(jury.broken)
+    it.reach(5000.0)
+
+    assert before == []
+    assert [(b.identifier, b.at_s) for b in jury.broken] == broken
+    assert (known.faults, known.hindered) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "until_s"), [((500, None), 1970.0), ((500, None, 200), 1720.0), ((), 1720.0)]
+)
+def test_i3_logins_that_failed_for_long_are_tried_again_later(
+    answers: tuple[int | None, ...], until_s: float
+) -> None:
+    """After a fault the battery runs within 120 s, and half of the time more for which the logins had failed in a row."""
+    known, it, jury = course()
+    it.fault(1000.0)
+    stopped_at(1010.0, it, known)
+    for number, answer in enumerate(answers):
+        it.login(answer, 1050.0 + 500.0 * number)
+    it.healed(1600.0, 120.0)
+
+    it.reach(until_s)
+    before = list(jury.broken)
+    it.reach(until_s + 1)
+
+    assert before == []
+    assert {(b.identifier, b.at_s) for b in jury.broken} == {("I3", until_s), ("L2", until_s)}
+
+
 def test_i18_flips_are_found() -> None:
     """A setpoint that goes to and fro at one boundary, as where the clocks change, is found even if the last one is right."""
     _, it, jury = course(wished_s=0.0)
@@ -606,7 +660,7 @@ def test_i13_a_plan_that_is_adopted_within_a_cycle_counts_from_the_next_one_on()
 
 
 def test_p5_a_broken_disk_keeps_nothing_and_says_so() -> None:
-    """What a disk does not take is known to the process, and gone with it."""
+    """What a disk does not take is known to the process, and gone with it; but for the marks, which lie in memory as well."""
     disk = Disk(Steps(lambda: None))
     disk.broken = True
     marks, note = DiskMarks(disk, lambda: BEGAN), DiskNote(disk, "moments")
@@ -617,7 +671,12 @@ def test_p5_a_broken_disk_keeps_nothing_and_says_so() -> None:
     assert (note.load(), note.kept) == ({"a": 1}, False)
     with pytest.raises(StoreError):
         DiskLedger(disk).save([BEGAN])
-    assert "it" not in DiskMarks(disk, lambda: BEGAN)
+    assert DiskNote(disk, "moments").load() == {}
+    after = DiskMarks(disk, lambda: BEGAN)
+    assert ("it" in after, after.kept) == (True, False)
+    disk.broken = False
+    after.clear("it")
+    assert (len(DiskMarks(disk, lambda: BEGAN)), after.kept) == (0, True)
 
 
 def test_a_number_of_rehearsals_beside_a_single_one_is_refused() -> None:

@@ -1,7 +1,8 @@
 """What the battery did, against what it should have done: lateness, standstills, and the promises of liveness.
 
-A wrong setpoint is excused while something goes wrong, and for a while after it, as long as its kind takes to heal. Whatever
-is not excused breaks a promise, at the instant at which the excuse ran out.
+A wrong setpoint is excused while something keeps us from the gateway, and for a while after it, as long as its kind takes to
+heal; of what does not keep us from it only the beginning and the end excuse one. Whatever is not excused breaks a promise, at
+the instant at which the excuse ran out.
 """
 
 from __future__ import annotations
@@ -60,10 +61,20 @@ class Course:
         self._trouble_s: float | None = None
         self._unwilling = 0
         self._silent_s = 0.0
+        self._refused_s: tuple[float, float] | None = None
 
     @property
     def _deadline_s(self) -> float:
-        return math.inf if self._facts.faults or self._stands else self._facts.excused_s
+        facts = self._facts
+        # Nothing is written by a clock that is not trusted.
+        nobody_can = facts.hindered or self._stands or not facts.trusted
+        return math.inf if nobody_can else facts.excused_s
+
+    @property
+    def _patience_s(self) -> float:
+        """L2: how soon after the last fault all must be well. Logins that fail one after the other are tried ever more seldom."""
+        first_s, latest_s = self._refused_s or (0.0, 0.0)
+        return HEALED_S + (latest_s - first_s) / 2
 
     def reach(self, now_s: float) -> None:
         """Time passes until now, and all stays as it was meanwhile."""
@@ -87,11 +98,11 @@ class Course:
     def _start_deadline_s(self, stopped_s: float) -> float:
         """Until when a battery that a login of ours stopped then must run again. What excuses a setpoint does not excuse this."""
         facts = self._facts
-        if facts.faults or facts.died_s >= facts.began_s:  # something goes wrong, or nobody is there
+        if facts.hindered or facts.died_s >= facts.began_s:  # nothing gets through, or nobody is there
             return math.inf
         return max(
             stopped_s + STOPPED_S,
-            facts.fault_s + HEALED_S,
+            facts.fault_s + self._patience_s,
             facts.began_s + STARTED_S,
             self._silent_s + HEALED_S,
         )
@@ -166,25 +177,33 @@ class Course:
         times.append(at_s - facts.wished_s)
         self._late = False
 
-    def fault(self, now_s: float) -> None:
-        """Something begins to go wrong."""
+    def fault(self, now_s: float, within_s: float = HEALED_S, *, hinders: bool = True) -> None:
+        """Something begins to go wrong; unless it ``hinders`` us all is to be well within so long, though it goes on."""
         self.reach(now_s)
         self._facts.faults += 1
+        self._facts.hindered += hinders
         self._facts.fault_s = now_s
+        self.excuse(now_s + within_s)
 
-    def healed(self, now_s: float, within_s: float) -> None:
+    def healed(self, now_s: float, within_s: float, *, hinders: bool = True) -> None:
         """Something no longer goes wrong, and all is to be well within so long."""
         self.reach(now_s)
         self._facts.faults -= 1
+        self._facts.hindered -= hinders
         self._facts.fault_s = now_s
-        self.excuse(now_s + within_s)
+        self.excuse(now_s + max(within_s, self._patience_s))
 
     def excuse(self, until_s: float) -> None:
         """Until then a wrong setpoint has a reason."""
         self._facts.excused_s = max(self._facts.excused_s, until_s)
 
     def login(self, status: int | None, now_s: float) -> None:
-        """A login was answered so. 500 is that of a gateway that lets nobody in while power flows."""
+        """A login was answered so, or not at all (None). 500 is that of a gateway that lets nobody in while power flows."""
+        if status == 200:  # noqa: PLR2004 - fine
+            self._refused_s = None
+        else:
+            self._refused_s = (now_s if self._refused_s is None else self._refused_s[0]), now_s
+            self.excuse(self._facts.fault_s + self._patience_s)
         self._unwilling = self._unwilling + 1 if status == 500 else 0  # noqa: PLR2004 - see above
         if self._unwilling >= 3:  # noqa: PLR2004 - see `UNWILLING_S`
             first_s, most_s = UNWILLING_S

@@ -58,8 +58,8 @@ class Facts:
     """The truth at ``now_s``, in seconds since the rehearsal began.
 
     ``wish`` is what should be true now, None where nobody can say; ``wishes`` are all that the plans can ask for, and ``held``
-    what a person's holds ask for, each with until when in seconds it may be written. ``owed`` are the marks of the process of the moment. ``excused_s`` is until when what went wrong before excuses a wrong setpoint, and
-    ``faults`` how many things go wrong right now. Of what happened last, the fields in ``_s`` say when.
+    what a person's holds ask for, each with until when in seconds it may be written. ``owed`` are the marks of the process of the moment. ``excused_s`` is until when what went wrong before excuses a wrong setpoint,
+    ``faults`` how many things go wrong right now, and ``hindered`` how many of them may keep us from the gateway. Of what happened last, the fields in ``_s`` say when.
     """
 
     start: datetime
@@ -74,6 +74,7 @@ class Facts:
     by_us_s: float | None = None
     owed: Container[str] = ()
     faults: int = 0
+    hindered: int = 0
     excused_s: float = 0.0
     fault_s: float = EARLY_S
     process: int = 0

@@ -25,13 +25,15 @@ Begin = Callable[[World, timedelta, Random], None]
 class Kind:
     """One kind of fault. ``lasts_s`` are the shortest and the longest; ``heals_s`` is how soon after its end all must be well.
 
-    ``end`` undoes what does not end by itself. ``harmless`` is what excuses nothing, as all promises hold meanwhile. Where ``heals_s`` is more than L2's 120 s, the comment beside it says why.
+    ``end`` undoes what does not end by itself. ``harmless`` is what excuses nothing, as all promises hold meanwhile; what does not
+    ``hinder`` us on the way to the gateway heals though it goes on, and excuses no battery that our login stopped. Where ``heals_s`` is more than L2's 120 s, the comment beside it says why.
     """
 
     begin: Begin
     lasts_s: tuple[float, float] = (60.0, 900.0)
     heals_s: float = HEALED_S
     harmless: bool = False
+    hinders: bool = True
     end: Callable[[World], None] = lambda _: None
 
 
@@ -211,7 +213,9 @@ KINDS: dict[str, Kind] = {
         heals_s=480.0,
         end=_take_writes,
     ),
-    "somebody uses the app": Kind(begin=lambda w, _l, _r: w.person.use_app(), lasts_s=(1.0, 1.0)),
+    "somebody uses the app": Kind(
+        begin=lambda w, _l, _r: w.person.use_app(), lasts_s=(1.0, 1.0), hinders=False
+    ),
     "somebody stops it": Kind(begin=_stop, lasts_s=(60.0, 900.0), end=_start),
     "forgets to start": Kind(
         begin=lambda w, _l, _r: w.usecases.forgets_to_start(), lasts_s=(300.0, 300.0), end=_remember_to_start
@@ -219,19 +223,27 @@ KINDS: dict[str, Kind] = {
     "refuses the wizard": Kind(
         begin=lambda w, lasts, _r: w.usecases.refuses_the_wizard(lasts), heals_s=480.0
     ),
-    "the grid fails": Kind(begin=lambda w, lasts, _r: w.usecases.grid_fails(lasts)),
-    "has an update": Kind(begin=lambda w, _l, _r: w.usecases.has_an_update(), lasts_s=(1.0, 1.0)),
-    "clock steps": Kind(begin=_step_a_little, lasts_s=(60.0, 7200.0), end=_step_back),
+    "the grid fails": Kind(begin=lambda w, lasts, _r: w.usecases.grid_fails(lasts), harmless=True),
+    "has an update": Kind(
+        begin=lambda w, _l, _r: w.usecases.has_an_update(), lasts_s=(1.0, 1.0), harmless=True
+    ),
+    "clock steps": Kind(begin=_step_a_little, lasts_s=(60.0, 7200.0), end=_step_back, hinders=False),
     # A clock that is hours wrong switches by what it shows; what that leaves behind is over with the next look.
-    "clock jumps": Kind(begin=_step_far, lasts_s=(60.0, 7200.0), end=_step_back, heals_s=480.0),
-    "boots without time": Kind(begin=_boot_without_time, end=lambda w: w.keep_clock(kept=True)),
+    "clock jumps": Kind(
+        begin=_step_far, lasts_s=(60.0, 7200.0), end=_step_back, heals_s=480.0, hinders=False
+    ),
+    "boots without time": Kind(
+        begin=_boot_without_time, end=lambda w: w.keep_clock(kept=True), hinders=False
+    ),
     "disk takes nothing": Kind(
-        begin=lambda w, _l, _r: w.break_disk(broken=True), end=lambda w: w.break_disk(broken=False)
+        begin=lambda w, _l, _r: w.break_disk(broken=True),
+        end=lambda w: w.break_disk(broken=False),
+        harmless=True,
     ),
     "somebody holds": Kind(
         begin=lambda w, lasts, r: w.person.hold(lasts, r), lasts_s=(300.0, 21600.0), harmless=True
     ),
-    "plan is edited": Kind(begin=lambda w, _l, _r: w.person.edit_plan(), lasts_s=(1.0, 1.0)),
+    "plan is edited": Kind(begin=lambda w, _l, _r: w.person.edit_plan(), lasts_s=(1.0, 1.0), hinders=False),
 }
 """By name, as `--faults` takes them."""
 

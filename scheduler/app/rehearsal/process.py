@@ -73,10 +73,14 @@ class Steps:
 
 
 class Disk:
-    """Files by name. While it is ``broken`` nothing that is written is kept, and what lies there stays."""
+    """Files by name. While it is ``broken`` nothing that is written is kept, and what lies there stays.
+
+    ``memory`` is the machine's storage in memory: it takes what the disk does not, and outlives the process.
+    """
 
     def __init__(self, steps: Steps) -> None:
         self.files: dict[str, Any] = {}
+        self.memory: dict[str, Any] = {}
         self.broken = False
         self._steps = steps
 
@@ -91,15 +95,20 @@ class Disk:
 
 
 class DiskMarks:
-    """The port's marks, as a process knows them that read them from the disk."""
+    """The port's marks, as a process knows them that read them from the disk, or from memory what the disk did not take.
+
+    No killed process takes them along: a battery that a login of ours stopped is known to the next one, whatever the disk does.
+    Here the machine itself never goes with its memory.
+    """
 
     unread = False
 
     def __init__(self, disk: Disk, now: Callable[[], datetime]) -> None:
         self._disk = disk
         self._now = now
-        self._marks: dict[str, datetime] = dict(disk.files.get("marks", {}))
-        self.kept = True
+        spare = disk.memory.get("marks")
+        self._marks: dict[str, datetime] = dict(disk.files.get("marks", {}) if spare is None else spare)
+        self.kept = spare is None
 
     def note(self, mark: str) -> None:
         """Note it, durably before this returns."""
@@ -124,6 +133,12 @@ class DiskMarks:
         if self.kept and marks == self._disk.files.get("marks", {}):
             return
         self.kept = self._disk.write("marks", marks)
+        if self.kept:
+            self._disk.memory.pop("marks", None)
+        else:
+            # A second copy that a restart of the process leaves in place: without it the next process takes the battery
+            # for one that somebody else stopped.
+            self._disk.memory["marks"] = marks
 
 
 class DiskNote:

@@ -88,7 +88,7 @@ def _begin(world: World, fault: Fault) -> None:
     world.log(f"begins: {fault.kind}")
     world.record.look_at_battery()
     if not kind.harmless:
-        world.course.fault(world.now_s)
+        world.course.fault(world.now_s, kind.heals_s, hinders=kind.hinders)
     random = Random(fault.seed)  # noqa: S311 - chance is wanted, not secrecy
     kind.begin(world, timedelta(seconds=fault.lasts_s), random)
     # Not a grain earlier than the gateway's own reckoning: what is over then is forgotten.
@@ -100,4 +100,4 @@ def _end(world: World, fault: Fault, kind: Kind) -> None:
     kind.end(world)
     world.record.look_at_battery()
     if not kind.harmless:
-        world.course.healed(world.now_s, kind.heals_s)
+        world.course.healed(world.now_s, kind.heals_s, hinders=kind.hinders)

@@ -13,7 +13,7 @@ from datetime import timedelta
 from random import Random
 
 from scheduler.app.rehearsal.aim import HOLD, Aim
-from scheduler.app.rehearsal.course import STARTED_S
+from scheduler.app.rehearsal.course import HEALED_S, STARTED_S
 from scheduler.app.rehearsal.facts import LOGIN, READ, Exchange, Facts
 from scheduler.app.rehearsal.hours import Alarms, Hours
 from scheduler.app.rehearsal.leaps import Ahead, Leaps
@@ -143,6 +143,7 @@ class World:
         self.clock.said = Kept(synchronised=kept)
         if kept:
             self.facts.trusted = True
+            self.course.excuse(self.now_s + HEALED_S)
 
     def step_clock(self, by: timedelta, *, kept: bool) -> None:
         """Let this machine's clock be wrong by so much, from now on and in all; ``kept``: the system stands by it."""
@@ -259,8 +260,8 @@ class World:
                 exchange.retry_after = dict(said).get(b"retry-after", b"").decode()
         finally:
             self.record.over(exchange, self.now_s, ran=ran)
-        if name == LOGIN:
-            self.course.login(exchange.status, self.now_s)
+            if name == LOGIN:
+                self.course.login(exchange.status, self.now_s)
         if name == READ:
             self._leaps.read(self.now_s)
         self.steps.answered(exchange)
