@@ -340,6 +340,20 @@ def many_events(jury: Jury) -> None:
         jury.told(PersonNeeded(at=BEGAN, message="again"))
 
 
+def a_wish_shown(jury: Jury) -> None:
+    """The day's setpoint was read, and the night's is shown."""
+    jury.over(exchange(READ, status=200))
+    jury.shown(status(actual=Setpoint(mode="self_consumption", reserve_percent=5)))
+    assert jury.broken == []
+    jury.shown(status(actual=Setpoint(mode="backup", reserve_percent=100)))
+
+
+def a_reading_of_another_process(jury: Jury) -> None:
+    """The process before this one read what is shown, and this one read nothing."""
+    jury.over(exchange(READ, status=200))
+    jury.shown(status(actual=Setpoint(mode="self_consumption", reserve_percent=5)))
+
+
 BAD: dict[str, tuple[str, dict[str, Any], Callable[[Jury], None]]] = {
     "a reserve that no rule asks for": ("I1", {}, lambda jury: jury.sent(write("backup", 50.0))),
     "a mode that no rule asks for": ("I1", {}, lambda jury: jury.sent(write("autonomous", 100.0))),
@@ -388,11 +402,8 @@ BAD: dict[str, tuple[str, dict[str, Any], Callable[[Jury], None]]] = {
             )
         ),
     ),
-    "a wish that is shown as read": (
-        "I19",
-        {},
-        lambda jury: jury.shown(status(actual=Setpoint(mode="backup", reserve_percent=100))),
-    ),
+    "a wish that is shown as read": ("I19", {"read_s": 1000.0}, a_wish_shown),
+    "what an earlier process read": ("I19", {"process": 2, "read_s": 1000.0}, a_reading_of_another_process),
     "a hang": ("I20", {"began_s": 0.0}, lambda jury: jury.shown(status())),
 }
 

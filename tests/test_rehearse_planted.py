@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from bench import readme_schedule
 
 from scheduler.app.rehearsal import performance
 from scheduler.app.rehearsal.performance import Order, rehearse
 from scheduler.app.rehearsal.process import Disk
+from scheduler.app.rehearsal.world import World
 from scheduler.control.session import Session
 from scheduler.control.switch import Procedure
 from scheduler.control.trust import Trust
 from scheduler.model.errors import Transient
+from scheduler.model.status import Status
 
 SCHEDULE = readme_schedule()
 
@@ -72,3 +76,16 @@ def test_l1_a_program_that_waits_for_its_disk_is_found(monkeypatch: pytest.Monke
     monkeypatch.setattr(Procedure, "_attempt", wait)
 
     assert (kept, broken("disk takes nothing", days=4)) == (set(), {"L1", "L6"})
+
+
+def test_i19_a_status_that_shows_what_is_wished_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the plan goes to and fro between two setpoints, each of which was read before."""
+    kinds = ("ignores writes", "somebody uses the app")
+    kept, report = broken(*kinds, days=4), World._report  # noqa: SLF001 - the place of the planted bug
+
+    def show(self: World, status: Status) -> None:
+        report(self, status if status.actual is None else replace(status, actual=status.desired))
+
+    monkeypatch.setattr(World, "_report", show)
+
+    assert (kept, broken(*kinds, days=4)) == (set(), {"I19"})

@@ -136,27 +136,37 @@ class ActualWasRead(Invariant):
     about = frozenset({READ})
     sentence = "what is shown as actual was read from the gateway, and never is what we wish"
 
+    # A cycle that fails after its reading shows the one before it, and so may the next ones that read the same and fail.
     KEPT_S = 600.0
 
     def __init__(self, facts: Facts) -> None:
         super().__init__(facts)
-        self._known: deque[Wish] = deque(maxlen=12)
+        self._process = 0
+        self._last: Wish | None = None
+        self._before: deque[tuple[float, Wish]] = deque(maxlen=12)
 
-    def over(self, _exchange: Exchange) -> Iterable[str]:
-        """A reading."""
-        read = self.facts.read
-        if read is not None and (not self._known or self._known[-1] != read):
-            self._known.append(read)
+    def over(self, exchange: Exchange) -> Iterable[str]:
+        """A reading, and until when the one before it was the last."""
+        facts = self.facts
+        if exchange.process != self._process:
+            self._process, self._last = exchange.process, None
+            self._before.clear()
+        if facts.read_s == facts.now_s:
+            if self._last not in {None, facts.read}:
+                self._before.append((facts.now_s, self._last))
+            self._last = facts.read
         yield from ()
 
     def shown(self, status: Status) -> Iterable[str]:
         """Actual."""
-        actual = status.actual
+        facts, actual = self.facts, status.actual
         if actual is None or actual.mode is None or actual.reserve_percent is None:
             return
         raw = 5 + 0.95 * actual.reserve_percent
-        if not any(wish.is_met(actual.mode, raw) for wish in self._known):
-            yield f"{actual}"
+        known = [wish for until_s, wish in self._before if facts.read_s - until_s <= self.KEPT_S]
+        last = self._last if self._process == facts.process else None
+        if last is None or not any(wish.is_met(actual.mode, raw) for wish in (last, *known)):
+            yield f"{actual}, and what was read last is {last}"
 
 
 class CyclesAreCompleted(Invariant):
