@@ -30,6 +30,7 @@ from scheduler.app.rehearsal.facts import (
 from scheduler.app.rehearsal.jury import Jury
 from scheduler.app.rehearsal.kinds import KINDS
 from scheduler.app.rehearsal.performance import Order, Performance, rehearse
+from scheduler.app.rehearsal.plans import Library, Plans, edited, wish_of
 from scheduler.app.rehearsal.process import Disk, DiskLedger, DiskMarks, DiskNote, Killed, Steps
 from scheduler.app.rehearsal.record import Record
 from scheduler.app.rehearsal.virtual import RehearsalClock, Stuck, run_virtually
@@ -485,7 +486,7 @@ def test_i3_what_excuses_a_setpoint_for_long_excuses_no_standstill() -> None:
     known, it, jury = course()
     it.fault(1000.0)
     stopped_at(1010.0, it, known)
-    it.stand()
+    it.stand(judged=True)
     it.healed(1600.0, 3720.0)
 
     it.reach(1720.0)
@@ -580,6 +581,54 @@ def test_i3_logins_that_failed_for_long_are_tried_again_later(
     assert {(b.identifier, b.at_s) for b in jury.broken} == {("I3", until_s), ("L2", until_s)}
 
 
+@pytest.mark.parametrize(
+    ("changes", "restarted_s", "wrote", "broken"),
+    [
+        ({}, 0.0, DAY, ["G12"]),
+        ({}, 0.0, NIGHT, []),
+        ({}, 960.0, DAY, []),
+        ({"stepped_s": 960.0}, 0.0, DAY, []),
+        ({"forgot_s": 960.0}, 0.0, DAY, []),
+        ({"met_s": -1.0}, 0.0, DAY, []),
+    ],
+    ids=["set back", "written as it is", "a restart", "a set clock", "a full disk", "never ours"],
+)
+def test_g12_what_somebody_set_is_not_set_back_before_the_next_boundary(
+    changes: dict[str, Any], restarted_s: float, wrote: Wish, broken: list[str]
+) -> None:
+    """Once ours was read back what somebody sets is theirs, unless something hides that it was a person."""
+    known, it, jury = course()
+    for name, value in {"now_s": 1000.0, "met_s": 950.0, **changes}.items():
+        setattr(known, name, value)
+    it.battery(Obeyed(mode="backup", reserve_raw_percent=100.0), 1000.0)
+    it.stand(judged=True)
+
+    it.write(wrote, restarted_s)
+
+    assert [b.identifier for b in jury.broken] == broken
+    it.wish(replace(DAY, raw_percent=20.0), 2000.0)
+    it.write(DAY, restarted_s)
+    assert [b.identifier for b in jury.broken] == broken, "the boundary ends it"
+
+
+def test_a_plan_is_compiled_by_what_it_says_and_not_by_its_place() -> None:
+    """Two plans that share what was compiled each get their own, though both are the first of their rehearsal."""
+    library = Library()
+    end = BEGAN + timedelta(days=2)
+    first, second = (Plans(plans, "yield", 300, library) for plans in ((SCHEDULE,), (edited(SCHEDULE),)))
+    for plans in (first, second):
+        plans.cover(BEGAN, end)
+
+    wishes = [plans.wish(BEGAN + timedelta(hours=18)) for plans in (first, second)]
+    by_day = [
+        plans.agenda(plans.policy, BEGAN).fine.at(BEGAN + timedelta(hours=18)).spoken().setpoint
+        for plans in (first, second)
+    ]
+
+    assert wishes[0] != wishes[1]
+    assert [wish_of(setpoint) for setpoint in by_day] == wishes
+
+
 def test_i18_flips_are_found() -> None:
     """A setpoint that goes to and fro at one boundary, as where the clocks change, is found even if the last one is right."""
     _, it, jury = course(wished_s=0.0)
@@ -623,6 +672,22 @@ def test_virtual_time_is_exact_and_never_waits() -> None:
         return clock.monotonic()
 
     assert run_virtually(rest()) == 365 * 86400.0
+
+
+def test_t2_what_a_program_has_seen_of_its_clock_is_what_it_last_asked_about() -> None:
+    """A clock that is set is another one from the program's next look on, and not a fixed time later."""
+
+    async def look() -> tuple[timedelta, timedelta, timedelta]:
+        clock = RehearsalClock(BEGAN)
+        clock.step = timedelta(seconds=90)
+        before = clock.seen_step
+        clock.kept()
+        after = clock.seen_step
+        clock.step = timedelta()
+        return before, after, clock.seen_step
+
+    by = timedelta(seconds=90)
+    assert run_virtually(look()) == (timedelta(), by, by)
 
 
 def test_a_world_in_which_nobody_acts_is_stuck() -> None:

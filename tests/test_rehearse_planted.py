@@ -11,6 +11,8 @@ from scheduler.app.rehearsal import performance
 from scheduler.app.rehearsal.performance import Order, rehearse
 from scheduler.app.rehearsal.process import Disk
 from scheduler.app.rehearsal.world import World
+from scheduler.control import decide
+from scheduler.control.decide import Enforce
 from scheduler.control.session import Session
 from scheduler.control.switch import Procedure
 from scheduler.control.trust import Trust
@@ -89,3 +91,12 @@ def test_i19_a_status_that_shows_what_is_wished_is_found(monkeypatch: pytest.Mon
     monkeypatch.setattr(World, "_report", show)
 
     assert (kept, broken(*kinds, days=4)) == (set(), {"I19"})
+
+
+def test_g12_a_program_that_fights_a_person_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody sets in the app is set back at the next look, though the plan lets it stand."""
+    kept = broken("somebody uses the app", days=4)
+
+    monkeypatch.setattr(decide, "_answer", lambda _view, found: Enforce(found))
+
+    assert (kept, broken("somebody uses the app", days=4)) == (set(), {"G12"})

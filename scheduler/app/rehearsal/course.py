@@ -31,6 +31,9 @@ UNWILLING_S = (300.0, 3600.0)
 """So long nothing is asked after the third login in a row that was refused because power flows, twice as long after each
 further one, and at most so long: each may stop a battery, and only a person can have it insist."""
 
+SPOKEN_S = 600.0
+"""So long after a boundary the meters have said whether the battery obeys."""
+
 STOPPED_S = 15.0
 """I3: so long a login of ours may keep the battery stopped, where nothing goes wrong."""
 
@@ -53,12 +56,14 @@ class Course:
         self.lateness = Lateness()
         self.stopped_s: Counter[str] = Counter()
         self.flips = 0
-        self._late = self._stands = False
+        self._late = self._stands = self._moment = False
+        self._stood: tuple[float, Wish] | None = None
         self._wrong_s = 0.0
         self._charged: set[str] = set()
         self._at_s = 0.0
         self._flips_of_wish = 0
         self._trouble_s: float | None = None
+        self._edge_s = 0.0
         self._unwilling = 0
         self._silent_s = 0.0
         self._refused_s: tuple[float, float] | None = None
@@ -127,6 +132,8 @@ class Course:
         """From now on the battery should have this."""
         self.reach(now_s)
         facts = self._facts
+        # A boundary, or the end of a hold, may ask for what was asked for before: what somebody set need not outlast it.
+        self._edge_s, self._stood = now_s, None
         if wish == facts.wish:
             return
         if self._late:
@@ -214,9 +221,35 @@ class Course:
         self._silent_s = max(self._silent_s, until_s)
         self.excuse(until_s + ON_TIME_S)
 
-    def stand(self) -> None:
-        """What somebody set stands until something else is wished."""
+    def stand(self, *, judged: bool) -> None:
+        """What somebody set stands until something else is wished; ``judged``: no rule that speaks sets it back.
+
+        Before ours was read back nobody can tell theirs from ours, and a switch goes on; where the gateway obeys a step late
+        it goes on until the meters have spoken.
+        """
+        facts = self._facts
         self._stands = True
+        judged = judged and not (facts.commits_twice and facts.now_s < self._edge_s + SPOKEN_S)
+        judged = judged and not self._moment and facts.met_s >= self._edge_s and not facts.met
+        self._stood = (facts.met_s, Wish(facts.mode, facts.raw_percent)) if judged else None
+
+    def moment(self, *, begins: bool) -> None:
+        """A moment begins or ends. Whoever sets something while it tries the way may be written over, and nobody can tell."""
+        self._moment = begins
+        self._stood = None
+
+    def write(self, wrote: Wish, restarted_s: float) -> None:
+        """This is asked for, of a gateway that restarted then. A clock that is set, a disk that takes nothing and a gateway that
+        restarts may each hide that it was a person: then nothing is judged.
+        """
+        facts = self._facts
+        if not self._stands or self._stood is None:
+            return
+        proven_s, stood = self._stood
+        hidden = max(facts.stepped_s, facts.forgot_s, restarted_s) >= proven_s
+        if not hidden and not wrote.is_met(stood.mode or "", stood.raw_percent or 0.0):
+            sentence = "what somebody sets stands until the next boundary, unless the plan sets it back"
+            self._jury.charge("G12", sentence, f"{wrote} was written over {stood}")
 
     def trouble(self, sentence: str | None, now_s: float) -> None:
         """What the status shows to be wrong at the end of a cycle."""

@@ -87,7 +87,7 @@ class Person:
         if self._plans.sets_back(self._clock.now()):
             self._record.course.excuse(self._now_s + self._plans.policy.verify_s + ENFORCED_S)
         else:
-            self._record.course.stand()
+            self._record.course.stand(judged=self._plans.lets_stand(self._clock.now()))
 
     def hold(self, lasts: timedelta, random: Random) -> None:
         """Hold something: until the next boundary, or so long, or twice so long and be sorry after the half of it.

@@ -30,8 +30,13 @@ class Library:
     """What was compiled already, by the plan and the days that it is for."""
 
     def __init__(self) -> None:
+        self._keys: dict[Schedule, int] = {}
         self._agendas: dict[tuple[int, datetime], Agenda] = {}
         self._timelines: dict[tuple[int, datetime, datetime], Timeline] = {}
+
+    def key(self, schedule: Schedule) -> int:
+        """The number of this plan, by what it says."""
+        return self._keys.setdefault(schedule, len(self._keys))
 
     def agenda(self, key: int, policy: Policy, now: datetime) -> Agenda:
         """The agenda of the day of ``now``."""
@@ -57,6 +62,7 @@ class Plans:
     ) -> None:
         self._library = library
         self._schedules = schedules
+        self._keys = [library.key(schedule) for schedule in schedules]
         self._turns = 0
         self._on_drift: DriftPolicy = on_drift
         self._verify_s = verify_s
@@ -89,7 +95,7 @@ class Plans:
             self._timeline = self._library.timeline(self._key(schedule), schedule, *self._within)
 
     def _key(self, schedule: Schedule) -> int:
-        return next(number for number, known in enumerate(self._schedules) if known is schedule)
+        return next(key for key, known in zip(self._keys, self._schedules, strict=True) if known is schedule)
 
     def _policy(self) -> Policy:
         return Policy(
@@ -110,8 +116,15 @@ class Plans:
 
     def sets_back(self, wall: datetime) -> bool:
         """Whether all the rules that speak then set back what somebody changes."""
-        policies = [claim.on_drift or self._on_drift for claim, _ in self.segment(wall).spoken().claims]
-        return all(policy == "enforce" for policy in policies or [self._on_drift])
+        return self._on_drift_at(wall) == {"enforce"}
+
+    def lets_stand(self, wall: datetime) -> bool:
+        """Whether none of the rules that speak then does."""
+        return "enforce" not in self._on_drift_at(wall)
+
+    def _on_drift_at(self, wall: datetime) -> set[DriftPolicy]:
+        claims = self.segment(wall).spoken().claims
+        return {claim.on_drift or self._on_drift for claim, _ in claims} or {self._on_drift}
 
     def segment(self, wall: datetime) -> Segment:
         """What holds when this machine's clock shows this."""

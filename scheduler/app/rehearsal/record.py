@@ -14,7 +14,7 @@ from hashlib import blake2b
 from scheduler.app.rehearsal.course import Course
 from scheduler.app.rehearsal.facts import ESSENCE, LOGIN, READ, WRITE, Exchange, Facts, Wish
 from scheduler.app.rehearsal.jury import Jury
-from scheduler.model.events import Event
+from scheduler.model.events import Event, MomentEnded, MomentStarted
 from scheduler.model.status import Status
 from scheduler.simulator.device import SimulatedGateway
 
@@ -49,6 +49,10 @@ class Record:
         """A request goes out."""
         self.facts.now_s = exchange.at_s
         self.jury.sent(exchange)
+        if exchange.name == WRITE:
+            fields = json.loads(exchange.body)
+            wrote = Wish(fields.get("real_mode", fields.get("mode")), fields.get("backup_reserve_percent"))
+            self.course.write(wrote, (self._device.start_time - self.facts.start).total_seconds())
 
     def over(self, exchange: Exchange, now_s: float, *, ran: bool) -> None:
         """A request is answered, or came to nothing; ``ran`` is whether the battery ran before it."""
@@ -105,6 +109,8 @@ class Record:
         self.counts[f"event {event.name}"] += 1
         self.facts.now_s = now_s
         self.jury.told(event)
+        if isinstance(event, MomentStarted | MomentEnded):
+            self.course.moment(begins=isinstance(event, MomentStarted))
 
     def shown(self, status: Status, now_s: float, *, can_switch: bool) -> None:
         """A cycle is completed; on a gateway that does not let us switch a trouble is shown for good."""

@@ -74,13 +74,14 @@ def grained(seconds: float) -> float:
 class RehearsalClock:
     """The clock of the port, by the time of the loop that it is made in.
 
-    ``step`` is by how much the wall clock is wrong; the steady clock never is. ``leap`` is asked at each sleep how long it is
+    ``step`` is by how much the wall clock is wrong, and ``seen_step`` was it when the program last asked whether it is kept
+    right; the steady clock never is wrong. ``leap`` is asked at each sleep how long it is
     to be: a rest in which nothing can happen may be one of many like it.
     """
 
     def __init__(self, start: datetime) -> None:
         self.start = start
-        self.step = timedelta()
+        self.step = self.seen_step = timedelta()
         self.said = Kept()
         self.leap: Callable[[float], float] = lambda seconds: seconds
         self._loop = asyncio.get_running_loop()
@@ -107,6 +108,7 @@ class RehearsalClock:
 
     def kept(self) -> Kept:
         """Whether somebody keeps the wall clock right: nobody does while it was not ``said``."""
+        self.seen_step = self.step
         return self.said
 
     async def sleep(self, seconds: float) -> None:

@@ -24,7 +24,6 @@ from scheduler.app.rehearsal.record import Record
 from scheduler.app.rehearsal.setting import Setting
 from scheduler.app.rehearsal.virtual import RehearsalClock, grained
 from scheduler.control.loop import Loop
-from scheduler.control.trust import LOOK_S
 from scheduler.gateway.inside import Inside, Reply
 from scheduler.gateway.local import LocalGateway
 from scheduler.gateway.pin import Endpoint
@@ -101,7 +100,6 @@ class World:
         self.person = self._somebody()
         self._running: asyncio.Task[object] | None = None
         self._stop = asyncio.Event()
-        self._seen_step = timedelta()
         self._dead_s = DEAD_S[0]
 
     def _somebody(self) -> Person:
@@ -149,9 +147,8 @@ class World:
         """Let this machine's clock be wrong by so much, from now on and in all; ``kept``: the system stands by it."""
         self._look()
         self.keep_clock(kept=kept)
-        if self.now_s - self.facts.stepped_s > LOOK_S:  # who sets it to and fro within one look sets nothing
-            self._seen_step = self.clock.step
-        if not kept and abs(by - self._seen_step) > NOTICED:
+        # Who sets it to and fro between two looks of the program sets nothing.
+        if not kept and abs(by - self.clock.seen_step) > NOTICED:
             self.facts.trusted = False
         self.facts.stepped_s = self.now_s
         self.clock.step = by
