@@ -140,21 +140,28 @@ def _standstills(scene: Scene) -> Iterator[str]:
 
 
 def _writes(scene: Scene) -> Iterator[str]:
-    """I1 and I6: what is written is what is desired, and only where something else was read in this process."""
+    """I1 and I6: what is written is what is desired, only where something else was read in this process, and once a reading.
+
+    A home that obeys late needs each write said twice, the second one after its commit.
+    """
     read: tuple[object, object] | None = None
     before: Asked | None = None
+    taken = False
     for it in scene.asked:
         if before is not None and it.life != before.life:
-            read = None
+            read, taken = None, False
         if it.call == READ and it.seen == 200:
-            read = _operation(it.says) or read
+            read, taken = _operation(it.says) or read, False
         if it.call == WRITE:
             wrote = _operation(it.says)
             if wrote != DESIRED_RAW:
                 yield f"I1: {wrote} was written"
-            again = before is not None and before.call == COMMIT
+            again = scene.home.obeys_late and before is not None and before.call == COMMIT
             if not again and (read is None or read == DESIRED_RAW):
                 yield f"I6: written at {it.at.time()} although {read} was read last"
+            if not again and taken:
+                yield f"I6: written at {it.at.time()} although it was taken already, and nothing was read since"
+            taken = taken or it.seen in {200, 202}
         before = it
 
 

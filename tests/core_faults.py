@@ -116,6 +116,7 @@ class House:
     last_s: float = 0.0
     paused_s: float = 0.0
     read: Setpoint | None = None
+    taken: bool = False
     logins: int = 0
     killed: int = 0
     dead: bool = False
@@ -237,7 +238,7 @@ class SmallGateway:
         """What is shown."""
         house = self._house
         self._ask("read", None)
-        house.read = house.shown
+        house.read, house.taken = house.shown, False
         return house.shown
 
     async def write(self, change: Setpoint) -> None:
@@ -247,11 +248,14 @@ class SmallGateway:
             house.wrong.append("P3b: a write was not noted before it")
         if house.read is None or DESIRED.is_met_by(house.read):
             house.wrong.append(f"I6: written although {house.read} was read last")
+        if house.taken:
+            house.wrong.append("I6: written although it was taken already, and nothing was read since")
         if not (
             change.mode in {None, DESIRED.mode} and change.reserve_percent in {None, DESIRED.reserve_percent}
         ):
             house.wrong.append(f"I1: {change} was written")
         self._ask("write", None)
+        house.taken = True
 
     async def commit(self) -> None:
         """Obey what is shown."""
@@ -335,7 +339,7 @@ async def trial(plan: Mapping[int, Outcome]) -> Trial:
             clock.passed_s += DEAD_FOR_S
             house.last_s = clock.passed_s
             house.killed += 1
-            house.dead, house.session, house.read = False, False, None
+            house.dead, house.session, house.read, house.taken = False, False, None, False
             loop = _loop(house, note, reports)
         else:
             rest_s = max(REST_S, loop.due_s - clock.passed_s)

@@ -341,6 +341,23 @@ def many_events(jury: Jury) -> None:
         jury.told(PersonNeeded(at=BEGAN, message="again"))
 
 
+def written_twice(jury: Jury) -> None:
+    """The same write after its commit, once with a reading between and once without."""
+    taken = replace(write("backup", 100.0), status=200)
+    asked = [
+        taken,
+        exchange(COMMIT, status=200),
+        exchange(READ, status=200),
+        taken,
+        exchange(COMMIT, status=200),
+    ]
+    for it in asked:
+        jury.sent(it)
+        jury.over(it)
+    assert jury.broken == []
+    jury.sent(taken)
+
+
 def a_wish_shown(jury: Jury) -> None:
     """The day's setpoint was read, and the night's is shown."""
     jury.over(exchange(READ, status=200))
@@ -373,6 +390,7 @@ BAD: dict[str, tuple[str, dict[str, Any], Callable[[Jury], None]]] = {
         {"trusted": False},
         lambda jury: jury.sent(exchange(COMMIT)),
     ),
+    "a write that was taken and is not read": ("I6", {}, written_twice),
     "a write of what is there": ("I6", {}, lambda jury: jury.sent(write("self_consumption", 9.75))),
     "a password before anything else": ("I7", {}, lambda jury: jury.sent(exchange(LOGIN, body=b"{}"))),
     "six logins in five minutes": ("I8", {}, many_logins),

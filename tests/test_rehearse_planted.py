@@ -93,6 +93,18 @@ def test_i19_a_status_that_shows_what_is_wished_is_found(monkeypatch: pytest.Mon
     assert (kept, broken(*kinds, days=4)) == (set(), {"I19"})
 
 
+def test_i6_a_program_that_writes_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both writes are of what the plan wants and differ from what was read; but the first one was taken, and nobody looked."""
+    kept, write = broken(days=2, runs=1), Procedure._write  # noqa: SLF001 - the place of the planted bug
+
+    async def twice(self: Procedure) -> bool:
+        return await write(self) and await write(self)
+
+    monkeypatch.setattr(Procedure, "_write", twice)
+
+    assert (kept, broken(days=2, runs=1)) == (set(), {"I6"})
+
+
 def test_g12_a_program_that_fights_a_person_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """What somebody sets in the app is set back at the next look, though the plan lets it stand."""
     kept = broken("somebody uses the app", days=4)

@@ -20,6 +20,7 @@ from faults import COMMIT, LOGIN, READ, RUN, SITEMASTER, WRITE
 from small_faults import BEGINS, DESIRED_RAW, LATCHING, Home, Scene, outcomes, play
 from virtual_loop import run_virtually
 
+from scheduler.control.switch import Procedure
 from scheduler.simulator.record import stretches
 
 Plan = tuple[dict[int, str], frozenset[int]]
@@ -163,6 +164,23 @@ def test_p1_some_pairs_of_faults_and_kills() -> None:
 
     assert (len(every_pair), len(every_kill)) == (PAIRS, FAULTS_WITH_A_KILL)
     assert tried(STOPS, [*sample(every_pair, 60), *sample(every_kill, 60)]) == []
+
+
+@pytest.mark.parametrize(("home", "found"), [(STOPS, True), (OBEYS_LATE, False)], ids=str)
+def test_i6_a_switch_that_writes_twice_is_found(
+    home: Home, *, found: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second write after the commit of the first, without a look between, is only right where a home obeys late."""
+    write = Procedure._write  # noqa: SLF001 - the place of the planted bug
+
+    async def twice(self: Procedure) -> bool:
+        return await write(self) and await write(self)
+
+    monkeypatch.setattr(Procedure, "_write", twice)
+
+    said = broken(run_virtually(play(home, {})))
+
+    assert any("I6" in it and "taken already" in it for it in said) == found
 
 
 def test_i3_a_start_that_is_forgotten_is_said_again_within_15_s() -> None:

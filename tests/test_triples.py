@@ -18,6 +18,7 @@ from core_faults import DESIRED, House, Outcome, SmallGateway, broken, trial
 from virtual_loop import run_virtually
 
 from scheduler.control.ports import Gateway
+from scheduler.control.switch import Procedure
 from scheduler.model.evidence import Verdict
 
 REQUESTS = 16
@@ -96,6 +97,20 @@ def test_p1_some_triples_of_faults() -> None:
     ]
 
     assert tried(plans) == (3_000, [])
+
+
+def test_i6_a_switch_that_writes_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second write after the commit of the first, and nobody looked what came of it."""
+    write = Procedure._write  # noqa: SLF001 - the place of the planted bug
+
+    async def twice(self: Procedure) -> bool:
+        return await write(self) and await write(self)
+
+    monkeypatch.setattr(Procedure, "_write", twice)
+
+    assert broken(run_virtually(trial({}))) == [
+        "I6: written although it was taken already, and nothing was read since"
+    ]
 
 
 def test_i9_a_start_that_is_refused_ends_no_silence() -> None:

@@ -25,7 +25,8 @@ from scheduler.app.rehearsal.facts import (
     Facts,
 )
 from scheduler.app.rehearsal.invariant import Invariant
-from scheduler.model.events import Event, MomentEnded, MomentStarted, Switched
+from scheduler.app.rehearsal.twice_invariant import NothingTwice
+from scheduler.model.events import Event, Switched
 
 
 class WritesAreOfThePlan(Invariant):
@@ -104,36 +105,6 @@ class NoWriteWithoutTime(Invariant):
         """Writes and commits."""
         if exchange.name in {WRITE, COMMIT} and not self.facts.trusted:
             yield exchange.name
-
-
-class NothingTwice(Invariant):
-    """Compares each write with what was read last."""
-
-    identifier = "I6"
-    about = frozenset({WRITE})
-    sentence = "nothing is written that the gateway was last read to have already"
-
-    def __init__(self, facts: Facts) -> None:
-        super().__init__(facts)
-        self._moment = False
-
-    def told(self, event: Event) -> Iterable[str]:
-        """A moment tries the way to a switch by writing what is there; nothing else does."""
-        if isinstance(event, MomentStarted | MomentEnded):
-            self._moment = isinstance(event, MomentStarted)
-        yield from ()
-
-    def sent(self, exchange: Exchange) -> Iterable[str]:
-        """A write that changes nothing; firmware 1.43 needs each said twice (powerwall2 issue 26)."""
-        read = self.facts.read
-        if exchange.name != WRITE or read is None or self.facts.commits_twice or self._moment:
-            return
-        fields = json.loads(exchange.body)
-        mode = fields.get("real_mode", fields.get("mode"))
-        raw = fields.get("backup_reserve_percent")
-        same_reserve = raw is None or (read.raw_percent is not None and abs(read.raw_percent - raw) < 0.1)  # noqa: PLR2004 - as `Wish`
-        if mode in {None, read.mode} and same_reserve:
-            yield f"{mode}, {raw} again"
 
 
 class AskedWhoItIs(Invariant):
