@@ -29,7 +29,7 @@ from scheduler.app.rehearsal.facts import (
 )
 from scheduler.app.rehearsal.jury import Jury
 from scheduler.app.rehearsal.kinds import KINDS
-from scheduler.app.rehearsal.performance import Order, Performance, rehearse
+from scheduler.app.rehearsal.performance import Order, Performance, first_day, rehearse
 from scheduler.app.rehearsal.plans import Library, Plans, edited, wish_of
 from scheduler.app.rehearsal.process import Disk, DiskLedger, DiskMarks, DiskNote, Killed, Steps
 from scheduler.app.rehearsal.record import Record
@@ -124,6 +124,28 @@ def test_m1_two_processes_have_the_same_trace() -> None:
     assert documents[0]["schema"] == "tou-scheduler/rehearsal"
 
 
+def test_rehearsals_begin_on_days_of_the_whole_year() -> None:
+    """A few dozen short ones meet every month, not one January after the other; the same number begins on the same day."""
+    begun = [rehearse(order(days=0.1), run).start for run in range(72)]
+
+    assert {it.month for it in begun} == set(range(1, 13))
+    assert min(begun) >= BEGAN
+    assert max(begun) < BEGAN + timedelta(days=365)
+    assert [rehearse(order(days=0.1), run).start for run in range(3)] == begun[:3]
+
+
+@pytest.mark.parametrize(
+    "change", [datetime(2026, 3, 8, 10, tzinfo=UTC), datetime(2026, 11, 1, 9, tzinfo=UTC)], ids=str
+)
+def test_i18_a_month_meets_a_change_of_the_clocks_and_breaks_no_promise(change: datetime) -> None:
+    """Some rehearsal of thirty days holds each change of California's clocks well within it, with faults around, and all is kept."""
+    runs = (run for run in range(200) if 5 < (change - first_day(order(), run)).days < 25)
+    done = rehearse(order(kinds=None, days=30), next(runs))
+
+    assert timedelta(days=5) < change - done.start < timedelta(days=25)
+    assert done.broken == (), done.broken[:3]
+
+
 def test_another_seed_is_another_rehearsal() -> None:
     """Chance decides what goes wrong, and the seed decides over chance."""
     traces = {rehearse(order(kinds=None, seed=seed), 0).trace for seed in (1, 2, 3)}
@@ -183,9 +205,19 @@ def test_a_broken_promise_names_seed_run_instant_and_command(
 
     said = capsys.readouterr().out
     assert ended.value.exit_code == 1
-    assert "BROKEN L1 in run 0 of seed 1 at 2026-01-01T06:06:00+00:00" in said
+    begins = rehearse(order(days=0.1), 0).start
+    assert (
+        f"BROKEN L1 in run 0 of seed 1 at {boundary_after(begins) + timedelta(minutes=1):%FT%T+00:00}" in said
+    )
     assert "again: tou-scheduler rehearse --days 2 --seed 1 --faults 'none'" in said
     assert "--run 0" in said
+
+
+def boundary_after(start: datetime) -> datetime:
+    """The first boundary of the README's schedule after that: 07:55 or 22:05 in California."""
+    local = start.astimezone(SCHEDULE.zone)
+    edges = [local.replace(hour=hour, minute=minute) for hour, minute in ((7, 55), (22, 5))]
+    return min(edge for edge in edges if edge > local).astimezone(UTC)
 
 
 def late(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,11 @@ from scheduler.plan.rules import Schedule
 from scheduler.simulator.personality import PERSONALITIES
 
 BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
-"""Each rehearsal begins then: with 30 days it has no change of clocks, with a year both."""
+"""The first day on which a rehearsal may begin. Each draws its own: so many of a month together meet every season, both changes of
+the clocks and every holiday."""
+
+FIRST_DAYS = 365
+"""So many days it draws from."""
 
 FIRMWARES = ("1.45.2", "1.45.2", "1.15", "1.21", "1.43.3")
 """What most rehearsals are of: gateways that let a program switch."""
@@ -66,6 +70,7 @@ class Performance:
     """What came of one rehearsal; ``essence`` is the hash of what was changed, ``trace`` that of all that happened."""
 
     run: int
+    start: datetime
     seconds: float
     firmware: str
     kinds: tuple[str, ...]
@@ -109,7 +114,7 @@ def rehearse(order: Order, run: int) -> Performance:
     random = Random(f"{order.seed} {run}")  # noqa: S311 - chance is wanted, not secrecy
     shut = random.random() < SHUT_SHARE
     setting = Setting(
-        start=BEGINS,
+        start=first_day(order, run),
         seconds=order.days * 86400.0,
         firmware=random.choice(SHUT if shut else order.firmwares),
         username="customer" if shut and random.random() < 0.5 else "installer",  # noqa: PLR2004 - every second one
@@ -118,7 +123,8 @@ def rehearse(order: Order, run: int) -> Performance:
     )
     kinds = _kinds(order, setting, random)
     plans = Plans(_schedules(order.schedule), random.choice(order.drifts), order.verify_s, _LIBRARY)
-    plans.cover(setting.start, setting.start + timedelta(seconds=setting.seconds))
+    # The same for all of them, so that it is compiled once.
+    plans.cover(BEGINS, BEGINS + timedelta(days=FIRST_DAYS + order.days))
     boundaries_s = tuple(_boundaries(plans, setting))
     faults: list[Fault] = []
     for begins_s in range(0, math.ceil(setting.seconds), round(SWARM_S)):
@@ -127,6 +133,12 @@ def rehearse(order: Order, run: int) -> Performance:
         within_s = [it for it in boundaries_s if begins_s <= it < begins_s + SWARM_S]
         faults += script(within_s, kinds, random, chance=CHANCE)
     return run_virtually(_perform(setting, plans, tuple(faults), random=random, run=run))
+
+
+def first_day(order: Order, run: int) -> datetime:
+    """When the rehearsal of this number begins. Drawn by itself, so that what goes wrong in it does not hang on this."""
+    random = Random(f"{order.seed} {run} first day")  # noqa: S311 - chance is wanted, not secrecy
+    return BEGINS + timedelta(days=random.randrange(FIRST_DAYS))
 
 
 def _kinds(order: Order, setting: Setting, random: Random) -> tuple[str, ...]:
@@ -160,6 +172,7 @@ async def _perform(
     await world.live()
     return Performance(
         run=run,
+        start=setting.start,
         seconds=setting.seconds,
         firmware=setting.firmware,
         kinds=tuple(sorted({fault.kind for fault in faults})),

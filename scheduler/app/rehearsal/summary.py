@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 from scheduler.app.rehearsal.kinds import KINDS
-from scheduler.app.rehearsal.performance import BEGINS, Performance
+from scheduler.app.rehearsal.performance import Performance
 
 YEAR_S = 365 * 86400.0
 FAULT = "fault "
@@ -87,7 +87,7 @@ class Summary:
                 {
                     "run": performance.run,
                     "id": first.identifier,
-                    "at": (BEGINS + timedelta(seconds=first.at_s)).isoformat(timespec="seconds"),
+                    "at": (performance.start + timedelta(seconds=first.at_s)).isoformat(timespec="seconds"),
                     "sentence": first.sentence,
                     "seen": first.seen,
                     "more": len(performance.broken) - 1,
