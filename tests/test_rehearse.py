@@ -813,6 +813,20 @@ def test_a_number_of_rehearsals_beside_a_single_one_is_refused() -> None:
     assert done.stderr == "error: --runs is not for --run, which is one rehearsal: leave one of them out\n"
 
 
+def test_a_plan_that_nothing_can_be_said_of_is_not_called_kept(tmp_path: Path) -> None:
+    """Where every rule has an `if` no boundary is judged: that is said, with exit 2, and is no promise kept."""
+    file = tmp_path / "tou.yaml"
+    shipped = Path(SHIPPED).read_text(encoding="utf-8")
+    file.write_text(shipped.replace("    set: {", "    if: {grid: connected}\n    set: {"), encoding="utf-8")
+
+    done = command("rehearse", "--config", str(file), "--days", "0.5", "--faults", "none", cwd=ROOT)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "error: no boundary was judged, since what this plan asks for always hangs on an `if`"
+    )
+
+
 def test_an_unknown_fault_is_refused() -> None:
     """A kind that does not exist ends with exit 2 and the list of those that do."""
     done = rehearsed("--days", "1", "--faults", "earthquake")

@@ -73,6 +73,13 @@ def rehearse(
         again += f" --config {config}"
     for broken in document["broken"]:
         _say_broken(broken, seed, f"{again} --run {broken['run']}")
+    if (
+        document["kept"]
+        and not summary.judged
+        and any(rule.condition for rule in configuration.schedule.rules)
+    ):
+        sentence = "no boundary was judged, since what this plan asks for always hangs on an `if`, which a rehearsal does not evaluate"
+        fail(f"{sentence}; rehearse it without its conditions", Exit.USAGE)
     raise typer.Exit(Exit.FINE if document["kept"] else Exit.NO)
 
 

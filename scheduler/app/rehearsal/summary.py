@@ -50,6 +50,11 @@ class Summary:
             self.broken.append(performance)
 
     @property
+    def judged(self) -> int:
+        """How many boundaries were met or missed; none is where what should be hangs on what the gateway says."""
+        return len(self.calm_s) + len(self.faulty_s) + self.missed
+
+    @property
     def years(self) -> float:
         """How long was rehearsed, in years of 365 days."""
         return self.seconds / YEAR_S
