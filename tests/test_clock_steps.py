@@ -21,8 +21,9 @@ from wrong_clock import INSTALL, NOBODY_KEEPS_IT, WRITE, ZERO, Machine, machine
 from scheduler.control.agenda import agenda
 from scheduler.control.deeds import Deeds
 from scheduler.control.diary import DONE, Diary
+from scheduler.control.doubt import LATE_STOP_S
 from scheduler.control.ports import MAY_HAVE_STOPPED
-from scheduler.control.session import LATE_STOP_S, Session
+from scheduler.control.session import Session
 from scheduler.control.told import Told
 from scheduler.control.trust import SETTLE_S
 from scheduler.daemon.clock import SystemClock

@@ -16,9 +16,9 @@ from processes import ROOT
 from scheduler.app.daemon import Daemon
 from scheduler.config.load import load
 from scheduler.control.diary import DEVICE, DONE, HELD, OWNED, WAITING, Diary, joined
+from scheduler.control.doubt import LATE_STOP_S
 from scheduler.control.loop import Loop
 from scheduler.control.ports import MAY_HAVE_STOPPED
-from scheduler.control.session import LATE_STOP_S
 from scheduler.daemon.clock import FastClock
 from scheduler.model.errors import BadCredentials, StoreError
 from scheduler.model.events import Event

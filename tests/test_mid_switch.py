@@ -18,7 +18,7 @@ LOGIN = "POST /api/login/Basic"
 WRITE = "POST /api/operation"
 
 
-DELAYS = range(1, 14)
+DELAYS = range(1, 15)
 """Each request of the switch of a process that has just started, from its first one to its proof by the meters."""
 
 

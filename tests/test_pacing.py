@@ -73,7 +73,7 @@ def test_a_gateway_that_wants_silence_gets_it() -> None:
     ("error", "pause_s"),
     [
         (BadCredentials("wrong password", remedy="set another"), 300),
-        (IdentityChanged("another certificate", remedy="trust it"), 300),
+        (IdentityChanged("another certificate", remedy="trust it"), 60),
         (latching, 300),
         (Standstill("stopped", remedy="start it"), 60),
     ],

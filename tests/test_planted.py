@@ -90,4 +90,5 @@ async def test_i3_a_switch_that_fails_has_put_the_battery_back_when_it_ends(brok
     assert came.record.verdict is Verdict.UNREACHABLE
     assert "POST /api/login/Basic" in b.story
     assert b.device.obeyed.running
+    assert await b.session.leave() is None
     assert MAY_HAVE_STOPPED not in b.marks

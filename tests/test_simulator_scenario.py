@@ -120,6 +120,7 @@ HABITS = {
     "applies the previous one": lambda device: device.mischief.one_step_late,
     "clamps 81 to 99": lambda device: device.mischief.clamps,
     "float drift": lambda device: device.mischief.drifts,
+    "stops slowly": lambda device: device.mischief.stops_slowly,
     "starts slowly": lambda device: device.mischief.starts_slowly,
     "refuses the wizard": lambda device: device.mischief.refuses_wizard,
     "is busy": lambda device: device.busy,
@@ -323,6 +324,16 @@ def test_forgets_to_start(stage: Stage) -> None:
     assert not stage.device.obeyed.running
     stage.device.run()
     assert stage.device.obeyed.running
+
+
+def test_stops_slowly(stage: Stage) -> None:
+    """An installer's login is answered at once, and its stop comes two seconds later, whatever was said in between."""
+    apply_scenario(stage.device, "stops slowly")
+    stage.device.login("installer", stage.device.sessions.installer_password, stop_under_load=False)
+    stage.after(seconds=1)
+    stage.device.run()
+    assert stage.device.obeyed.running
+    assert not stage.after(seconds=1).obeyed.running
 
 
 def test_starts_slowly(stage: Stage) -> None:

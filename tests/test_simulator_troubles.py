@@ -116,6 +116,7 @@ IN_MEMORY = {
     "slow bytes by 0s": Expected(obeyed=True),
     "resets": Expected(status=503, looks=empty, obeyed=False),
     "applies but resets": Expected(status=503, looks=empty, obeyed=True),
+    "applies but answers 502": Expected(status=502, looks=empty, obeyed=True),
     "truncates": Expected(
         looks=lambda answer: int(answer.headers["content-length"]) > len(answer.content) > 0, obeyed=True
     ),

@@ -22,7 +22,7 @@ from scheduler.control.switch import Procedure
 from scheduler.model.evidence import Verdict
 
 REQUESTS = 16
-"""Faults are put to the first so many requests: ten of the switch, two of its proof, and the first look after it."""
+"""Faults are put to the first so many requests: ten of the switch, the look after its login, two of its proof, and the first look after it."""
 
 TRIPLES = math.comb(REQUESTS, 3) * len(Outcome) ** 3
 SEED = 7
@@ -61,14 +61,14 @@ def tried_at(at: tuple[int, ...]) -> tuple[int, list[str]]:
 
 
 def test_l1_the_small_gateway_is_switched_as_a_real_one() -> None:
-    """Nothing goes wrong: ten requests, one login, the battery obeys within a second; and the double speaks the whole port."""
+    """Nothing goes wrong: ten requests and a last look whether the battery runs, one login, the battery obeys within a second; and the double speaks the whole port."""
     it = run_virtually(trial({}))
     gateway: Gateway = SmallGateway(it.house)
 
     assert broken(it) == []
     assert it.status.record is not None
     assert it.status.record.verdict is Verdict.VERIFIED
-    assert (it.house.asked, it.house.logins, it.house.killed) == (10, 1, 0)
+    assert (it.house.asked, it.house.logins, it.house.killed) == (11, 1, 0)
     assert DESIRED.is_met_by(it.house.obeyed)
     assert gateway.has_session
 

@@ -45,7 +45,7 @@ class Pulse(AbstractContextManager["Pulse"]):
         self._heartbeat = Heartbeat(place(os.environ))
         self._deadman = DeadMan(clock.monotonic, lambda words: tell(Hung(at=clock.now(), message=words)))
         self._deadman.watch(_work(asyncio.get_running_loop()))
-        self._ready = False
+        self._ready = self._stopping = False
         self._cycle_s = clock.monotonic()
 
     def __enter__(self) -> Self:
@@ -72,7 +72,7 @@ class Pulse(AbstractContextManager["Pulse"]):
 
         A switch that a slow gateway does not take repeats after 45 s and is minutes under way, and that is no hang.
         """
-        if self._clock.monotonic() - self._cycle_s <= LONGEST_CYCLE_S - LIMIT_S:
+        if not self._stopping and self._clock.monotonic() - self._cycle_s <= LONGEST_CYCLE_S - LIMIT_S:
             self._deadman.beat()
             self._heartbeat.beat(self._clock.monotonic())
             self._supervisor.alive()
@@ -89,6 +89,7 @@ class Pulse(AbstractContextManager["Pulse"]):
 
     def stopping(self) -> None:
         """The daemon ends: nobody waits for a cycle any more."""
+        self._stopping = True
         self._deadman.release()
         self._supervisor.stopping()
 

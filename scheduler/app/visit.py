@@ -225,7 +225,7 @@ def _guest(
     diary = Diary(memory.moments, device_of(configuration))
     to_come = restart_to_come(configuration, Told(diary, clock), clock)
     if owns and to_come is not None:
-        session.brace(to_come.within_s)
+        session.doubt.brace(to_come.within_s)
     return Visit(
         gateway,
         session,
@@ -252,7 +252,7 @@ async def _leave(guest: Visit) -> GatewayError | None:
     gateway, session = guest.gateway, guest.session
     try:
         async with asyncio.timeout(RELEASE_S):
-            left = await session.release()
+            left = await session.leave()
             answered = gateway.has_session
             if answered:
                 with suppress(GatewayError):

@@ -122,23 +122,21 @@ class Attendant:
         self._take(self._gateway, self._diary.device)
 
     async def release(self) -> GatewayError | None:
-        """Leave the battery running; what kept it from that is returned.
-
-        A gateway that installs is left alone: the next start of ours sees to it that it comes back as it should.
-        """
+        """Leave the battery running, but for an install, which our next start sees to; what kept it from that is returned."""
         gone = self._errands.leave(self._clock.now())
-        error = None if gone else await self._session.release()
+        error = None if gone else await self._session.leave()
         cut_off = gone is None and MAY_HAVE_STOPPED in self._marks and not self._gateway.has_session
         return Transient(CUT_OFF) if cut_off and not error else error
 
     @property
     def due_s(self) -> float:
         """When something wants attention next, by the monotonic clock."""
-        errand_s = self._errands.look_s
-        if errand_s is not None and self.state.installing_since is not None:
+        state, errand_s = self.state, self._errands.look_s
+        if errand_s is not None and state.installing_since is not None:
             return errand_s
-        wanted = [self.state.verify_s, self._proof.due_s, self._restarts.due_s, errand_s]
-        return max(min(due_s for due_s in wanted if due_s is not None), self.state.pacing.resume_s)
+        doubt_s = self._session.doubt.ends_s
+        wanted = [state.verify_s, self._proof.due_s, self._restarts.due_s, errand_s, doubt_s]
+        return max(min(due_s for due_s in wanted if due_s is not None), state.pacing.resume_s)
 
     @property
     def ready_s(self) -> float:

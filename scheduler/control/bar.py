@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scheduler.model.errors import NotCapable, NotLetIn
+from scheduler.model.errors import NotCapable, NotLetIn, NotOffered
 
 DOUBTED_S = (60.0, 3600.0)
 """A refusal without a reason is doubted after the first of these; each pause is twice the one before, up to the second, which
@@ -40,5 +40,6 @@ class Bar:
         """
         doubt_s = self.doubt_s if stopped else self.since_s + DOUBTED_S[1]
         doubtful = isinstance(self.error, NotLetIn) and now_s >= doubt_s
+        doubtful |= stopped and isinstance(self.error, NotOffered)  # it was there when it stopped the battery
         if self.error is not None and not doubtful:
-            raise self.error
+            raise self.error.with_traceback(None)  # or each time would be kept with it

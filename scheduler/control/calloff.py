@@ -67,7 +67,7 @@ async def unless_called_off(
 
 async def _release(gateway: Gateway, clock: Clock, marks: Marks, tell: Tell) -> GatewayError | None:
     session = Session(gateway, clock, marks, tell, answered=gateway.has_session)
-    left = await session.release(within_s=RELEASE_S)
+    left = await session.leave(within_s=RELEASE_S)
     if left is None and MAY_HAVE_STOPPED in marks and not gateway.has_session:
         return Transient(CUT_OFF)
     return left

@@ -66,7 +66,7 @@ class Errands:
         self._check = self._noted(self._began)
         self._told.settle()
         if self._told.left_s > 0:
-            session.brace(self._told.left_s)
+            session.doubt.brace(self._told.left_s)
         self._passed: set[str] = set()
         self._ask_s = 0.0
 
@@ -202,7 +202,7 @@ class Errands:
             never_began = check.phase is Phase.INSTALL and outcome is Outcome.UPDATE_WAITING
             if never_began:
                 self._told.forget()
-                self._session.calm()
+                self._session.doubt.calm()
             self._check = check.ended(outcome, message, alert=unseen or never_began)
             self._end_if_over()
 

@@ -26,10 +26,10 @@ TICK_S = 15.0
 REST_S = 0.5
 """The shortest rest: no condition makes the loop spin."""
 
-FINISH_S = 5.0
+FINISH_S = 4.0
 """How long a cycle under way may take to finish when the daemon is stopped; then it is cut off."""
 
-STOP_RELEASE_S = 4.0
+STOP_RELEASE_S = 6.0
 """How long putting the battery back into service may take after that."""
 
 Arm = Callable[[Mapping[str, datetime]], None]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from scheduler.model.errors import (
     GatewayError,
+    IdentityChanged,
     NotCapable,
     NotOffered,
     Refused,
@@ -116,6 +117,8 @@ def _pause_s(error: GatewayError, failures: int, jitter: float) -> float:
             return STANDSTILL_PAUSE_S
         case Unwilling() if error.times >= INSIST_AFTER:
             return min(SLOW_PAUSE_S * 2.0 ** min(error.times - INSIST_AFTER, 10), PROBE_S)
+        case IdentityChanged():  # a handshake a minute disturbs nobody, and the right one may be back
+            return LONGEST_PAUSE_S
         case NotOffered() if failures < PATIENCE:
             return _backed_off_s(failures, jitter)
         case Refused():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from scheduler.control.ports import UNCOMMITTED, Gateway, Marks
 from scheduler.control.session import Session, standstill
-from scheduler.model.errors import Refused, Transient
+from scheduler.model.errors import Transient
 from scheduler.model.setpoint import Mode, Setpoint
 
 WRITABLE = {Mode.SELF_CONSUMPTION, Mode.BACKUP}
@@ -23,14 +23,8 @@ async def check_path(gateway: Gateway, session: Session, marks: Marks, *, desire
         raise standstill()
     if actual.mode not in WRITABLE and actual.mode != desired.mode:
         return f"the gateway can be read; it is in mode {actual.mode}, which is not written back"
-    owed = UNCOMMITTED in marks
-    marks.note(UNCOMMITTED)
-    try:
-        await session.call(lambda: gateway.write(actual))
-    except Refused:
-        if not owed:  # nothing was written, so nothing lacks its commit
-            marks.clear(UNCOMMITTED)
-        raise
+    # What is written is there already: it lacks no commit that it did not lack before, so none is noted to be owed.
+    await session.call(lambda: gateway.write(actual))
     await session.call(gateway.commit)
     marks.clear(UNCOMMITTED)
     after = await session.call(gateway.read)

@@ -13,9 +13,12 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from scheduler.control.bar import Bar
+from scheduler.control.doubt import STOPS_S, Doubt
 from scheduler.control.ports import MAY_HAVE_STOPPED, Clock, Gateway, Marks, Tell
+from scheduler.control.retries import Retries
 from scheduler.model.errors import (
     GatewayError,
+    IdentityChanged,
     NotCapable,
     NotLetIn,
     NotOffered,
@@ -25,6 +28,7 @@ from scheduler.model.errors import (
     Throttled,
     Transient,
     Unsteady,
+    Unwilling,
 )
 from scheduler.model.events import Restarted
 from scheduler.model.reading import Identity
@@ -34,15 +38,6 @@ START_TIMEOUT_S = 30.0
 
 START_AGAIN_S = 10.0
 """A battery that does not run so long after it was told to is told again: one word of ours may have been forgotten."""
-
-LATE_STOP_S = 60.0
-"""How long after a login without an answer the battery may still be stopped by it. Ours: nobody measured it."""
-
-CREDIBLE_S = 86400.0
-"""A mark that seems older may have been noted by a clock that was wrong: nobody knows when."""
-
-YOUNG_S = 600.0
-"""So long after a restart a gateway may refuse a login, or a call, without a reason and mean nothing by it. Ours."""
 
 RELEASE_S = 9.0
 """How long putting the battery back into service may take at the end of a procedure, in seconds of the machine's own time."""
@@ -57,7 +52,7 @@ class Session:
     """Calls that need a login, with at most one login each, and the duty to start what a login stopped.
 
     ``logins`` counts those that were tried; ``runs`` is whether the battery was in service when a mark had us look
-    last, None if that could not be found out since the gateway started.
+    last, None if that could not be found out since the gateway started. ``doubt``: what proves nothing for now.
     """
 
     def __init__(
@@ -67,21 +62,13 @@ class Session:
         self._clock = clock
         self._marks = marks
         self._tell = tell
-        # The login of which a mark speaks that is found was never answered, unless it is said to be ``answered``.
-        unsure = MAY_HAVE_STOPPED in marks and not answered
-        self._unsure_until_s = clock.monotonic() + self._unsure_s() if unsure else 0.0
-        self._young_until_s = 0.0
+        self.doubt = Doubt(clock, marks, answered=answered)
         self.logins = 0
         self._bar = Bar()
+        self._retries = Retries()
         self.identity: Identity | None = None
         self._answered_s: float | None = None
         self.runs: bool | None = None
-
-    def _unsure_s(self) -> float:
-        """How long yet the battery may be stopped by the login that was noted: all of it if nobody knows, as of times to come."""
-        noted_at = self._marks.noted_at(MAY_HAVE_STOPPED)
-        age_s = 0.0 if noted_at is None else (self._clock.now() - noted_at).total_seconds()
-        return LATE_STOP_S - (age_s if 0 <= age_s <= CREDIBLE_S else 0.0)
 
     @property
     def answered_at(self) -> datetime | None:
@@ -98,25 +85,13 @@ class Session:
             self.runs = None
             self.forgive()
             if before is not None:
-                self._young_until_s = self._clock.monotonic() + YOUNG_S
+                self.doubt.restarted()
         return self.identity
 
-    def brace(self, seconds: float) -> None:
-        """The gateway restarts within so many seconds, by our doing, and perhaps more than once.
-
-        Until then that the battery runs proves nothing, and neither does a login that is refused without a reason.
-        """
-        until_s = self._clock.monotonic() + seconds
-        self._unsure_until_s = max(self._unsure_until_s, until_s)
-        self._young_until_s = max(self._young_until_s, until_s)
-
-    def calm(self) -> None:
-        """It does not restart by our doing after all: that the battery runs proves something again, and so does a refusal."""
-        self._unsure_until_s = self._young_until_s = 0.0
-
     def forgive(self) -> None:
-        """Let a login be tried again that was refused for good."""
+        """Let a login be tried again that was refused for good, or again and again."""
         self._bar.lift()
+        self._retries.over()
 
     def bar(self, error: NotCapable) -> None:
         """Let no login be tried until `forgive`: what would be asked after it is not there."""
@@ -143,7 +118,7 @@ class Session:
         try:
             return await ask()
         except NotCapable as error:
-            if self._clock.monotonic() < self._young_until_s and self._gateway.login_may_stop:
+            if self.doubt.young and self._gateway.login_may_stop:
                 raise Unsteady(f"{error.args[0]}; it has just been restarted") from error
             raise
 
@@ -175,39 +150,46 @@ class Session:
         if self._gateway.silence_s <= 0:  # else it is not to be asked, and will not be logged in to
             with contextlib.suppress(NotCapable, SessionExpired):  # then the worst is assumed of the login
                 await self.identify()
-        stopped = repair and MAY_HAVE_STOPPED in self._marks
-        self._bar.hold(self._clock.monotonic(), stopped=stopped)
+        now_s = self._clock.monotonic()
+        owed = MAY_HAVE_STOPPED in self._marks
+        if owed:
+            self._retries.hold(now_s)
+        self._bar.hold(now_s, stopped=repair and owed)
         self.logins += 1
         try:
             if self._gateway.login_may_stop:
                 await self._login_that_stops(repair=repair)
             else:
                 await self._gateway.login(repair=repair)
-        except NotOffered:
-            raise
-        except NotCapable as error:
-            now_s = self._clock.monotonic()
-            if isinstance(error, NotLetIn) and now_s < self._young_until_s:
-                raise Unsteady(f"{error.args[0]}; it has just been restarted") from None
-            self._bar.put(error, now_s)
-            raise
+        except GatewayError as error:
+            raise self._login_failed(error, owed=owed) from None
         self._bar.lift()
+        self._retries.over()
+
+    def _login_failed(self, error: GatewayError, *, owed: bool) -> GatewayError:
+        """What a login's failure means, and how soon another is worth a try."""
+        now_s = self._clock.monotonic()
+        if isinstance(error, NotLetIn) and self.doubt.young:
+            error = Unsteady(f"{error.args[0]}; it has just been restarted")
+        if isinstance(error, NotCapable) and not isinstance(error, NotOffered):
+            self._bar.put(error, now_s)
+        elif owed:
+            self._retries.failed(error, now_s)
+        return error
 
     async def _login_that_stops(self, *, repair: bool) -> None:
         await self._refuse_standstill()
         owed = MAY_HAVE_STOPPED in self._marks or self._marks.unread  # what could not be read may be owed
         self._marks.note(MAY_HAVE_STOPPED)
-        # A login whose answer is lost may stop the battery a little later: until then, running proves nothing.
-        unsure_until_s = self._unsure_until_s
-        self._unsure_until_s = self._clock.monotonic() + LATE_STOP_S
+        before_s = self.doubt.login()
         try:
             await self._gateway.login(repair=repair)
-        except (Refused, Throttled, Unsteady):
-            self._unsure_until_s = unsure_until_s
+        except (Refused, Throttled, Unwilling):
+            self.doubt.refused(before_s)
             if not owed:  # a login that was answered with a no has stopped nothing
                 self._marks.clear(MAY_HAVE_STOPPED)
             raise
-        self._unsure_until_s = unsure_until_s
+        self.doubt.answered(before_s)
 
     async def _refuse_standstill(self) -> None:
         """Stop here if somebody else stopped the battery: after our login it could not be told apart any more."""
@@ -222,8 +204,11 @@ class Session:
 
     async def ensure_running(self) -> None:
         """Start the battery if a login of ours may have stopped it, wait until it runs, then clear the mark."""
-        if MAY_HAVE_STOPPED not in self._marks:
+        if MAY_HAVE_STOPPED not in self._marks or self.doubt.seen(self.logins):
             return
+        settled = (
+            not self.doubt.left_s
+        )  # what was asked before that says nothing, however late it is answered
         try:
             running = await self._running()
         except NotCapable:
@@ -241,12 +226,16 @@ class Session:
             self.runs = True
             message = "the battery stood still by our doing, and runs again"
             self._tell(Restarted(at=self._clock.now(), message=message))
-        if self._clock.monotonic() >= self._unsure_until_s:
+        self.doubt.runs(self.logins)
+        if settled and not self.doubt.left_s:
             self._marks.clear(MAY_HAVE_STOPPED)
 
     async def _running(self) -> bool:
         """Whether the battery runs, without a login where the firmware allows: a login could stop it."""
         try:
+            return await self._asked(self._gateway.is_running)
+        except IdentityChanged:
+            await self.identify()  # which alone tells that the gateway that is known is back
             return await self._asked(self._gateway.is_running)
         except SessionExpired:
             if self._gateway.has_session:
@@ -289,6 +278,14 @@ class Session:
         except GatewayError as error:
             return error
         return None
+
+    async def leave(self, *, within_s: float | None = None) -> GatewayError | None:
+        """`release` for who does not come back: a stop that may come after the login's answer is waited for."""
+        left = await self.release(within_s=within_s)
+        if left is None and MAY_HAVE_STOPPED in self._marks and self.doubt.left_s <= STOPS_S:
+            await self._clock.sleep(self.doubt.left_s)
+            left = await self.release(within_s=within_s)
+        return left
 
 
 def standstill() -> Standstill:

@@ -187,9 +187,9 @@ class Upkeep:
                 return moved
             raise
         except Transient:
-            self._session.brace(self._told.left_s)
+            self._session.doubt.brace(self._told.left_s)
             return told  # whether it took it is seen by what it does
-        self._session.brace(self._told.left_s)
+        self._session.doubt.brace(self._told.left_s)
         told = replace(told, accepted=True)
         self._keep(told)
         return told
@@ -227,7 +227,7 @@ class Upkeep:
         status = await self._updater()
         if status.failed:
             self._told.forget()
-            self._session.calm()
+            self._session.doubt.calm()
             said = f"{status.state} {', '.join(status.status)}".strip()
             remedy = "see in the gateway's own page; it is tried again at the next moment"
             return check.ended(Outcome.FAILED, f"the gateway could not install the update ({said}); {remedy}")

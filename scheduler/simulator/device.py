@@ -35,6 +35,9 @@ CLAMPED_TO = raw_percent(80)
 START_TAKES = timedelta(seconds=2)
 """How long a battery that starts slowly takes: a 21.x gateway was up again so soon after the call."""
 
+STOP_TAKES = timedelta(seconds=2)
+"""How long a battery that stops slowly takes: a 21.x gateway was down so soon after the call."""
+
 POWER_FLOWS_W = 100.0
 """From this much battery power on, a gateway that is picky about it does not let itself be stopped."""
 
@@ -88,6 +91,7 @@ class SimulatedGateway:
         self.requests: Counter[str] = Counter()
         self.grid_faults: list[GridFault] = []
         self.commission_count = 0
+        self.login_stops: datetime | None = None
         self.connection_tested: datetime | None = None
         self.ends: dict[str, datetime] = {}
         self._set = self._committed = setting
@@ -166,8 +170,17 @@ class SimulatedGateway:
         if role is Role.INSTALLER and self.personality.installer_needs_switch:
             raise refusals.physical_access(role.value)
         if role is Role.INSTALLER and self.personality.installer_login_stops:
-            self.stop(under_load=stop_under_load)
+            self._stop_for_login(now, under_load=stop_under_load)
         return self.sessions.open(role, now), role
+
+    def _stop_for_login(self, now: datetime, *, under_load: bool) -> None:
+        self._mind_the_load(under_load=under_load)
+        if self.mischief.stops_slowly:
+            self.login_stops = now + STOP_TAKES
+            self.later(self.login_stops, self.fall_out)
+        else:
+            self.login_stops = now
+            self.fall_out()
 
     def write(self, mode: str | None, reserve_raw_percent: float | None) -> Setting:
         """Set what is given; the answer is what the gateway claims to have set. The battery waits for `commit`."""
@@ -227,10 +240,13 @@ class SimulatedGateway:
 
     def stop(self, *, under_load: bool = False) -> None:
         """Take the battery out of service; Refusal 500 if it is picky and power flows."""
+        self._mind_the_load(under_load=under_load)
+        self.fall_out()
+
+    def _mind_the_load(self, *, under_load: bool) -> None:
         flows = abs(self.power().battery_w) >= POWER_FLOWS_W
         if self.mischief.refuses_wizard and flows and not under_load:
             raise refusals.cannot_start_wizard()
-        self.fall_out()
 
     def fall_out(self) -> None:
         """Be out of service, also where the battery is about to start."""

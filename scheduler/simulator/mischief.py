@@ -48,6 +48,8 @@ class Kind(Enum):
     """It is done at once, and answered after some seconds."""
     SLOW = auto()
     """It is done, and the body of the answer comes byte by byte, with seconds between them."""
+    OTHERWISE = auto()
+    """It is done, and the answer says that it was not."""
     RESET = auto()
     """Nothing is done, and the connection is reset."""
     RESET_AFTER = auto()
@@ -99,6 +101,7 @@ class Mischief:
     writes_to_ignore: int = 0
     runs_to_forget: int = 0
     starts_slowly: bool = False
+    stops_slowly: bool = False
     one_step_late: bool = False
     clamps: bool = False
     drifts: bool = False

@@ -136,6 +136,10 @@ async def _serve(request: _Request, trouble: Trouble, line: Line, send: Send) ->
                 await request.app(request.scope, request.receive, send)
         case Kind.RESET:
             await _reset(request, line, send)
+        case Kind.OTHERWISE:
+            await request.answered()
+            response = trouble.answer(request.scope["method"], request.device.now())
+            await response(request.scope, request.receive, send)
         case Kind.RESET_AFTER:
             await request.answered()
             await _reset(request, line, send)

@@ -73,6 +73,10 @@ class UseCases(UpdateCases):
         """The battery runs only two seconds after each sitemaster/run."""
         self._habit("starts_slowly", lasting)
 
+    def stops_slowly(self, lasting: timedelta | None = None) -> None:
+        """The battery stops only two seconds after the answer to a login that stops it."""
+        self._habit("stops_slowly", lasting)
+
     def refuses_the_wizard(self, lasting: timedelta | None = None) -> None:
         """Nothing stops the battery while power flows, except by force_sm_off."""
         self._habit("refuses_wizard", lasting)
@@ -214,6 +218,10 @@ class UseCases(UpdateCases):
     def answers_502(self, reach: Reach = ENDLESS) -> None:
         """Everything is refused without a body."""
         self._refuse(reach, lambda _: refusals.stopped())
+
+    def applies_but_answers_502(self, reach: Reach = ENDLESS) -> None:
+        """What was asked for is done, and the answer is a 502 without a body, as of a proxy whose server went away."""
+        self._begin(reach, Kind.OTHERWISE)
 
     def answers_503(self, reach: Reach = ENDLESS) -> None:
         """Everything is refused because somebody else configures."""

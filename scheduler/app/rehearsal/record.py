@@ -54,16 +54,14 @@ class Record:
             wrote = Wish(fields.get("real_mode", fields.get("mode")), fields.get("backup_reserve_percent"))
             self.course.write(wrote, (self._device.start_time - self.facts.start).total_seconds())
 
-    def over(self, exchange: Exchange, now_s: float, *, ran: bool) -> None:
-        """A request is answered, or came to nothing; ``ran`` is whether the battery ran before it."""
+    def over(self, exchange: Exchange, now_s: float) -> None:
+        """A request is answered, or came to nothing."""
         facts = self.facts
         facts.now_s = exchange.over_s = now_s
         name, status = exchange.name, exchange.status
         self.counts["requests"] += 1
         if name == LOGIN:
             self.counts["logins"] += 1
-            if ran and not self._device.obeyed.running:
-                facts.by_us_s = now_s
         elif name == READ and status == 200:  # noqa: PLR2004 - fine
             self._note_read(exchange.answer)
         elif name == WRITE:
@@ -98,6 +96,8 @@ class Record:
         self._device.now()
         for at, obeyed in self._device.history[self._seen :]:
             at_s = (at - self.facts.start).total_seconds()
+            if not obeyed.running and at == self._device.login_stops and self.facts.running:
+                self.facts.by_us_s = at_s
             self.course.battery(obeyed, at_s)
             said = f"{at_s:.3f} {obeyed.mode} {obeyed.reserve_raw_percent} {obeyed.running}\n".encode()
             self.trace.update(said)

@@ -61,7 +61,7 @@ class World:
         self.clock.leap = self._leap
         self.device = SimulatedGateway(now=self.clock.true, personality=setting.personality, zone=plans.zone)
         self.device.house.step = COARSE
-        self.device.mischief.starts_slowly = True
+        self.device.mischief.starts_slowly = self.device.mischief.stops_slowly = True
         self.usecases = UseCases(self.device)
         self._answerer = Answerer(self.device)
         self.steps = Steps(self._died)
@@ -193,6 +193,7 @@ class World:
             self._credentials,
             ledger=DiskLedger(disk),
             now=clock.now,
+            monotonic=clock.monotonic,
             note=DiskNote(disk, "gateway"),
             line=Inside(self._ask),
         )
@@ -250,13 +251,12 @@ class World:
         token = "authorization" in headers
         exchange = Exchange(at_s=now_s, name=name, body=body, with_token=token, process=self.facts.process)
         self.record.sent(exchange)
-        ran = self.device.obeyed.running
         try:
             exchange.status, said, exchange.answer = await self._answerer.ask(method, path, headers, body)
             if exchange.status == 429:  # noqa: PLR2004 - too many
                 exchange.retry_after = dict(said).get(b"retry-after", b"").decode()
         finally:
-            self.record.over(exchange, self.now_s, ran=ran)
+            self.record.over(exchange, self.now_s)
             if name == LOGIN:
                 self.course.login(exchange.status, self.now_s)
         if name == READ:
