@@ -105,7 +105,9 @@ def _lateness(scene: Scene) -> Iterator[str]:
     since = next(right, None)
     unseen = scene.home.obeys_late or scene.struck_by(UNSEEN)
     found_s = METERS_S if unseen and scene.told(EffectJudged) else HEALED_S
-    if since is not None and since > max(scene.healed + timedelta(seconds=found_s), _patient_until(scene)):
+    # The meters are not asked in a silence either, so what only they can tell is found out after it.
+    silent_until = _patient_until(scene) + timedelta(seconds=found_s if found_s == METERS_S else 0)
+    if since is not None and since > max(scene.healed + timedelta(seconds=found_s), silent_until):
         yield f"L2: right {(since - scene.healed).total_seconds():.1f} s after the last fault"
 
 

@@ -33,6 +33,8 @@ class Steps:
         self._bench = b
         self._send = b.wire.handle_async_request
         b.wire.handle_async_request = self._request  # type: ignore[method-assign]  # the same in steps
+        self._sleep = b.clock.sleep
+        b.clock.sleep = self._wait  # type: ignore[method-assign]  # the same, but for the dead
         for place, verb in (
             (b.marks, "note"),
             (b.marks, "clear"),
@@ -56,10 +58,19 @@ class Steps:
     async def _request(self, request: httpx.Request) -> httpx.Response:
         call = f"{request.method} {request.url.path}"
         self._take(f"before {call}")
-        await self._bench.clock.sleep(self._delay_s)
+        await self._sleep(self._delay_s)
         response = await self._send(request)
         self._take(f"after {call}")
         return response
+
+    async def stay_dead(self, seconds: float) -> None:
+        """Let time pass before the next process begins."""
+        await self._sleep(seconds)
+
+    async def _wait(self, seconds: float) -> None:
+        if self._dead:
+            raise Killed("asleep")
+        await self._sleep(seconds)
 
     def _in_steps(self, write: Callable[..., None], name: str) -> Callable[..., None]:
         def written(*what: Any) -> None:
@@ -86,7 +97,7 @@ async def lives(
             await run.loop.cycle()
         except Killed:
             killed.append(clock.now())
-            await clock.sleep(dead_for_s)
+            await steps.stay_dead(dead_for_s)
             run.bench.restart()
             steps.begin()
             run = begin()

@@ -345,7 +345,7 @@ async def play(
             await process
         if not over:
             scene.killed.append(b.clock.now())
-            await b.clock.sleep(DEAD_FOR_S)
+            await steps.stay_dead(DEAD_FOR_S)
             b.restart()
             steps.begin()
     scene.trouble, scene.record = run.reports[-1].trouble, run.reports[-1].record

@@ -240,7 +240,7 @@ class Session:
         except SessionExpired:
             if self._gateway.has_session:
                 raise
-            return await self.call(self._gateway.is_running)
+            return await self.call(self._gateway.is_running, repair=MAY_HAVE_STOPPED in self._marks)
 
     async def stands_still(self) -> bool:
         """Whether the battery is stopped, and not by us. Not known to be, for kinds that cannot tell."""

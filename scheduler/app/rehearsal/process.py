@@ -65,6 +65,11 @@ class Steps:
             self.kill(step)
             raise Killed(step)
 
+    def rest(self) -> None:
+        """Killed where the process is dead, which waits for nothing."""
+        if self.dead:
+            raise Killed("at rest")
+
     def kill(self, where: str) -> None:
         """Let the process of the moment be dead from now on; ``where`` it was then."""
         self.killed[where] += 1

@@ -280,6 +280,7 @@ class World:
         self._leaps.shown(status, self.now_s)
 
     def _leap(self, seconds: float) -> float:
+        self.steps.rest()
         if self._program is None or self._plans.conditional:  # what an `if` asks changes by itself
             return seconds
         now_s = self.now_s
