@@ -16,7 +16,7 @@ from typing import Protocol
 
 from scheduler.gateway.note import NoNote, Notebook
 from scheduler.model.errors import StoreError, Throttled
-from scheduler.model.instant import instants_of
+from scheduler.model.instant import SAME_S, instants_of
 
 
 class Ledger(Protocol):
@@ -48,9 +48,6 @@ REFUNDS = ALLOWANCES[1:]
 """So many logins are given back at most: a gateway that is busy longer than these last is left alone by the budget."""
 
 _REFUNDED = "refunded_logins"
-
-SAME_S = 1.0
-"""So many seconds two clocks may differ by without being set: they are read one after the other, and slewed."""
 
 REPAIRS = 2
 """So many logins beyond each allowance are kept for starting the battery again."""

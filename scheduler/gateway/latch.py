@@ -14,7 +14,7 @@ from scheduler.gateway.answers import SILENCE_S, TO_LOG_IN
 from scheduler.gateway.note import Notebook, Page
 from scheduler.gateway.pin import Endpoint
 from scheduler.model.errors import BadCredentials, IdentityChanged, Throttled
-from scheduler.model.instant import instant_of
+from scheduler.model.instant import SAME_S, instant_of
 
 BAD_LOGINS_LIMIT = 3
 """After so many refusals of the password in a row nothing is sent any more: gateways lock out who goes on."""
@@ -28,9 +28,6 @@ SECRETS_KEPT = 16
 _REFUSED = "refused_password"
 _SERIAL = "gateway"
 _SILENCE = "silence"
-
-SAME_S = 1.0
-"""So many seconds two clocks may differ by without being set: they are read one after the other, and slewed."""
 
 _Noted = tuple[datetime, float]
 
@@ -183,9 +180,7 @@ class Silence:
             self._take(noted)
         left_s = self._over_s - self._monotonic()
         if left_s > self._lasts_s + SAME_S:
-            self._keep(
-                page, self._lasts_s
-            )  # by a clock that ran ahead and was stepped back: let it begin to age
+            self._keep(page, self._lasts_s)  # the clock ran ahead and was stepped back: let it begin to age
         elif left_s > 0 and (noted is None or abs(self._by_wall_s(noted) - left_s) > SAME_S):
             self._keep(page, left_s)  # the other processes are to know it, too
         return min(max(left_s, 0.0), self._lasts_s)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
+SAME_S = 1.0
+"""So many seconds two clocks may differ by without either having been set: they are read one after the other, and slewed."""
+
 
 def instant(text: str) -> datetime:
     """The aware instant that this text says. ValueError if it says none, TypeError if it is no text."""
