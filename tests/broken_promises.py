@@ -103,11 +103,11 @@ def _lateness(scene: Scene) -> Iterator[str]:
         if obeyed.running and (obeyed.mode, obeyed.reserve_raw_percent) == DESIRED_RAW and end > scene.healed
     )
     since = next(right, None)
-    unseen = scene.home.obeys_late or scene.struck_by(UNSEEN)
-    found_s = METERS_S if unseen and scene.told(EffectJudged) else HEALED_S
+    by_meters = scene.told(EffectJudged) and (scene.home.obeys_late or scene.struck_by(UNSEEN))
+    found = timedelta(seconds=METERS_S if by_meters else HEALED_S)
     # The meters are not asked in a silence either, so what only they can tell is found out after it.
-    silent_until = _patient_until(scene) + timedelta(seconds=found_s if found_s == METERS_S else 0)
-    if since is not None and since > max(scene.healed + timedelta(seconds=found_s), silent_until):
+    patient_until = _patient_until(scene) + (found if by_meters else timedelta())
+    if since is not None and since > max(scene.healed + found, patient_until):
         yield f"L2: right {(since - scene.healed).total_seconds():.1f} s after the last fault"
 
 

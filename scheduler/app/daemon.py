@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from scheduler import __version__
 from scheduler.app.file import read
-from scheduler.app.once import keep_record, policy_of
+from scheduler.app.once import keep_record, memory_of, policy_of
 from scheduler.app.patience import own
 from scheduler.app.plug import Plug, connect, device_of, identity_of, simulate
 from scheduler.app.pulse import Pulse
@@ -34,7 +33,6 @@ from scheduler.model.events import Event, PlanChanged, PlanRejected, Started, St
 from scheduler.model.status import Status
 from scheduler.observe.status import StatusFile
 from scheduler.observe.summary import Summary
-from scheduler.store import spare
 from scheduler.store.memory import Listener, Memory
 
 if TYPE_CHECKING:
@@ -99,15 +97,8 @@ class Daemon:
 
     async def serve(self, prepare: Callable[[SimulatedGateway], None] | None = None) -> GatewayError | None:
         """`run` for whoever holds the lock of the state directory already."""
-        simulated = self._configuration.gateway.type == "simulated"
-        memory = Memory(
-            self._directory,
-            self._listeners,
-            self._clock.now,
-            simulated=simulated,
-            join=joined,
-            shelter=spare.folder(os.environ),
-        )
+        configuration, now = self._configuration, self._clock.now
+        memory = memory_of(configuration, self._directory, self._listeners, now, join=joined)
         async with self._stack as stack:
             memory.forget_status()
             keep_record(memory, stack, self.zone)

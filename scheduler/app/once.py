@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 from scheduler.app.installing import Installing, install_of
@@ -25,7 +25,8 @@ from scheduler.model.evidence import SwitchRecord
 from scheduler.observe.record import Recorder
 from scheduler.store import spare
 from scheduler.store.lock import Lock
-from scheduler.store.memory import Memory
+from scheduler.store.memory import Listener, Memory
+from scheduler.store.note import Join, found_counts
 
 
 def policy_of(configuration: Configuration) -> Policy:
@@ -36,6 +37,25 @@ def policy_of(configuration: Configuration) -> Policy:
         verify_s=configuration.verify_every_s,
         digest=configuration.digest,
         trust_after_s=configuration.trust_after_s,
+    )
+
+
+def memory_of(
+    configuration: Configuration,
+    directory: Path,
+    listeners: list[Listener],
+    now: Callable[[], datetime],
+    *,
+    join: Join = found_counts,
+) -> Memory:
+    """What a state directory knows of the configuration's gateway, with the copy that lives in memory; ``join`` as `Memory` has it."""
+    return Memory(
+        directory,
+        listeners,
+        now,
+        simulated=configuration.gateway.type == "simulated",
+        join=join,
+        shelter=spare.folder(os.environ),
     )
 
 
@@ -56,9 +76,7 @@ async def once(configuration: Configuration, directory: Path, *, stop: asyncio.E
     """
     clock = SystemClock()
     with Lock(directory / "lock", "once"):
-        simulated = configuration.gateway.type == "simulated"
-        shelter = spare.folder(os.environ)
-        memory = Memory(directory, [], clock.now, simulated=simulated, shelter=shelter)
+        memory = memory_of(configuration, directory, [], clock.now)
         async with AsyncExitStack() as stack:
             keep_record(memory, stack, lambda: configuration.schedule.zone)
             now, hold = clock.now(), memory.holds.load()

@@ -8,7 +8,6 @@ shown of it, is the visitor's.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import datetime
@@ -18,7 +17,7 @@ from typing import Any, TypeVar
 
 from scheduler.app.doubt import Doubt, MayRestart, restart_to_come
 from scheduler.app.installing import Install, Installing, install_of
-from scheduler.app.once import keep_record
+from scheduler.app.once import keep_record, memory_of
 from scheduler.app.plug import connect, device_of
 from scheduler.config.configuration import Configuration
 from scheduler.control.calloff import CalledOff, ended
@@ -39,7 +38,6 @@ from scheduler.model.errors import (
     Unsteady,
 )
 from scheduler.model.events import Event, Restarted
-from scheduler.store import spare
 from scheduler.store.lock import VISIT, Held, Lock
 from scheduler.store.memory import Memory
 
@@ -183,9 +181,7 @@ async def visit(
             stack.enter_context(Lock(directory / "lock", VISIT))
         except Held:
             alone = False
-        simulated = configuration.gateway.type == "simulated"
-        shelter = spare.folder(os.environ)
-        memory = Memory(directory, [], clock.now, simulated=simulated, shelter=shelter)
+        memory = memory_of(configuration, directory, [], clock.now)
         if alone:
             keep_record(memory, stack, lambda: configuration.schedule.zone)
         events: list[Event] = []

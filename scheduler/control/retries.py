@@ -1,6 +1,6 @@
 """How often a login is tried that fails again and again while a battery may wait for it: as rarely as the budget lasts.
 
-A value with a clock of its own in its arguments. What a login costs is the gateway's budget; what is refused for good, `bar.py`'s.
+No clock, no I/O. What a login costs is the gateway's budget; what is refused for good, `bar.py`'s.
 """
 
 from __future__ import annotations
