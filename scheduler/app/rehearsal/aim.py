@@ -101,13 +101,13 @@ class Aim:
             edges += [edge for edge in (hold.since - PUT_BACK, hold.until) if edge > wall]
         return self._hours.true_s(min(edges))
 
-    def next_happening_s(self) -> float:
-        """When the next thing happens that no alarm wakes anybody at."""
-        known = [self._hours.next_s]
+    def next_happening_s(self, since: datetime) -> float:
+        """When the next thing happens that no alarm wakes anybody at, or happened ``since`` then by this machine's clock."""
+        known = [self._hours.next_s(self._hours.true_s(since))]
         happening = self._device.next_happening
         if happening is not None:
             known.append((happening - self._clock.start).total_seconds())
-        moment = self._plans.next_moment(self._clock.now())
+        moment = self._plans.next_moment(since)
         if moment is not None:
             known.append(self._hours.true_s(moment))
         return min(known)

@@ -27,10 +27,10 @@ class Hours:
             heapq.heappush(self._due, at_s)
         self._loop.call_at(at_s, act)
 
-    @property
-    def next_s(self) -> float:
-        """When the next thing happens."""
-        while self._due and self._due[0] <= self._loop.time():
+    def next_s(self, since_s: float) -> float:
+        """When the next thing happens after ``since_s``, or happened since."""
+        known_s = min(since_s, self._loop.time())  # by a clock that was put back, "then" may be to come
+        while self._due and self._due[0] <= known_s:
             heapq.heappop(self._due)
         return self._due[0] if self._due else self.ends_s
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sized
 from dataclasses import dataclass
+from datetime import datetime
 
 from scheduler.app.rehearsal.facts import Facts
 from scheduler.control.loop import REST_S, TICK_S
@@ -34,8 +35,9 @@ STEADY = frozenset(
 class Ahead:
     """What is to come, in so many seconds from now.
 
-    ``happens_s`` is the next thing that no alarm wakes the program at, ``rings_s`` the next alarm, ``expires_s`` the end of the
-    session, ``due_s`` when the program wants to do something; ``look_s`` is how often it looks.
+    ``happens_s`` is the next thing that no alarm wakes the program at, or one that its last look does not know; ``rings_s`` is
+    the next alarm, ``expires_s`` the end of the session, ``due_s`` when the program wants to do something; ``look_s`` is how
+    often it looks.
     """
 
     happens_s: float
@@ -64,6 +66,11 @@ class Leaps:
     def begin(self) -> None:
         """Another process begins: nothing is known of its rests yet. A moment under way goes on in it."""
         self._status, self._shown_s = None, -1.0
+
+    @property
+    def looked(self) -> datetime | None:
+        """When this process looked at the plan last, by this machine's clock: it does not know yet what happened since."""
+        return None if self._status is None else self._status.at
 
     def read(self, now_s: float) -> None:
         """The setpoint was read."""

@@ -281,13 +281,15 @@ class World:
 
     def _leap(self, seconds: float) -> float:
         self.steps.rest()
-        if self._program is None or self._plans.conditional:  # what an `if` asks changes by itself
+        looked = self._leaps.looked
+        conditional = self._plans.conditional  # what an `if` asks changes by itself
+        if self._program is None or looked is None or conditional:
             return seconds
         now_s = self.now_s
         # While the clock is not trusted nothing is switched.
         ready_s = self._program.ready_s if self.facts.trusted else math.inf
         ahead = Ahead(
-            happens_s=min(self._aim.next_happening_s(), ready_s) - now_s,
+            happens_s=min(self._aim.next_happening_s(looked), ready_s) - now_s,
             rings_s=self._alarms.next_s - now_s,
             expires_s=self._aim.next_expiry_s() - now_s,
             due_s=self._program.due_s - now_s,
