@@ -671,6 +671,22 @@ def test_g12_what_somebody_set_is_not_set_back_before_the_next_boundary(
     assert [b.identifier for b in jury.broken] == broken, "the boundary ends it"
 
 
+@pytest.mark.parametrize(("under_way", "broken"), [(False, ["G12"]), (True, [])])
+def test_g12_what_stood_before_a_moment_stands_through_it(*, under_way: bool, broken: list[str]) -> None:
+    """A moment that begins later hides no write over what somebody set; only what is set while it is under way is not judged."""
+    known, it, jury = course()
+    known.now_s, known.met_s = 1000.0, 950.0
+    if under_way:
+        it.moment(begins=True)
+    it.battery(Obeyed(mode="backup", reserve_raw_percent=100.0), 1000.0)
+    it.stand(judged=True)
+    it.moment(begins=not under_way)
+
+    it.write(DAY, 0.0)
+
+    assert [b.identifier for b in jury.broken] == broken
+
+
 def test_a_plan_is_compiled_by_what_it_says_and_not_by_its_place() -> None:
     """Two plans that share what was compiled each get their own, though both are the first of their rehearsal."""
     library = Library()

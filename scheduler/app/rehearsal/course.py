@@ -234,9 +234,8 @@ class Course:
         self._stood = (facts.met_s, Wish(facts.mode, facts.raw_percent)) if judged else None
 
     def moment(self, *, begins: bool) -> None:
-        """A moment begins or ends. Whoever sets something while it tries the way may be written over, and nobody can tell."""
+        """A moment begins or ends. What is set while it tries the way may be written over, and nobody can tell; not what stood before."""
         self._moment = begins
-        self._stood = None
 
     def write(self, wrote: Wish, restarted_s: float) -> None:
         """This is asked for, of a gateway that restarted then. A clock that is set, a disk that takes nothing and a gateway that
