@@ -195,6 +195,7 @@ class Timeline:
     segments: tuple[Segment, ...]
     moments: tuple[Moment, ...] = ()
     _starts: tuple[datetime, ...] = field(init=False, repr=False, compare=False)
+    _due: tuple[datetime, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.segments:
@@ -203,6 +204,7 @@ class Timeline:
             if left.end != right.start:
                 raise ValueError(f"a gap or overlap in the timeline at {left.end}")
         object.__setattr__(self, "_starts", tuple(s.start for s in self.segments))
+        object.__setattr__(self, "_due", tuple(moment.at for moment in self.moments))
 
     @property
     def start(self) -> datetime:
@@ -227,8 +229,7 @@ class Timeline:
 
     def moments_between(self, start: datetime, end: datetime) -> tuple[Moment, ...]:
         """The moments in ``[start, end)``, in order."""
-        first, last = (bisect_left(self.moments, edge, key=lambda moment: moment.at) for edge in (start, end))
-        return self.moments[first:last]
+        return self.moments[bisect_left(self._due, start) : bisect_left(self._due, end)]
 
     def merged(self) -> Timeline:
         """The same timeline cut only where what is asked for changes; a period or price that varies is None."""
