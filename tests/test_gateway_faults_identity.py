@@ -112,6 +112,32 @@ async def test_g14_a_name_that_is_lost_leads_to_where_it_led_last(
     assert "its name is unknown here" in str(error)
 
 
+async def test_g14_a_name_that_nobody_tells_in_time_leads_to_where_it_led_last(
+    tmp_path: Path, canary: Canary, names: dict[str, Callable[[], str]]
+) -> None:
+    """A name server that is silent, as one on a router that is off, keeps nobody from the gateway, within the deadline of the call."""
+    known, answered = device(), threading.Event()
+
+    def hang() -> str:
+        answered.wait(PATIENCE_S)
+        return "127.0.0.1"
+
+    async with serving(known, directory=tmp_path / "gateway") as served:
+        names["powerwall.test"] = lambda: "127.0.0.1"
+        gateway = client(served.port, bytes.fromhex(served.sha256), host="powerwall.test")
+        await gateway.login()
+        names["powerwall.test"] = hang
+    async with serving(known, directory=tmp_path / "gateway", port=served.port):
+        assert (await gateway.read()).mode is not None
+    seconds, error = await took_s(gateway.identify)
+    answered.set()
+    await gateway.close()
+
+    assert isinstance(error, Transient)
+    assert "cannot be reached" in str(error) or "in time" in str(error)
+    assert seconds <= CALL_S + 1.0
+
+
 async def test_g14_where_a_lost_name_led_somebody_else_may_live_now(
     tmp_path: Path, canary: Canary, names: dict[str, Callable[[], str]]
 ) -> None:

@@ -20,6 +20,9 @@ from scheduler.model.errors import IdentityChanged
 KEEPALIVE_S = 600.0
 """How long an idle connection is kept. Longer than the pause between two looks: a handshake costs both sides dear."""
 
+AGAIN_SHARE = 0.25
+"""So much of the time for a connection is left for a second one: the first may have spent half of the deadline on the name."""
+
 
 class Line(Protocol):
     """A way to one gateway, for one request after the other."""
@@ -95,8 +98,8 @@ class Https:
 class _NamedTransport(httpx.AsyncHTTPTransport):
     """httpx's own transport, pinned, which asks for the gateway's name wherever it connects to.
 
-    A name that nobody knows any more leads to where it led last: the router may be gone while the gateway is not. Who answers
-    there is asked nothing before the pin has told who it is.
+    A name that nobody knows any more, or tells in time, leads to where it led last: the router may be gone while the gateway
+    is not. Who answers there is asked nothing before the pin has told who it is.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -112,8 +115,10 @@ class _NamedTransport(httpx.AsyncHTTPTransport):
         request.extensions = {**request.extensions, "sni_hostname": self._server_name}
         try:
             response = await super().handle_async_request(request)
-        except httpx.ConnectError as error:
-            found = await self._where_it_was(request) if is_unknown_name(error) else None
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            # Whether it was the name that took too long, or the gateway, nobody tells.
+            lost = is_unknown_name(error) or isinstance(error, httpx.ConnectTimeout)
+            found = await self._where_it_was(request) if lost else None
             if found is None:
                 raise
             response = found
@@ -126,10 +131,12 @@ class _NamedTransport(httpx.AsyncHTTPTransport):
 
     async def _where_it_was(self, request: httpx.Request) -> httpx.Response | None:
         """What the last good address answers; None if none is known, or if nobody lives there now, or somebody else."""
-        if self._address is None:
+        if self._address in {None, request.url.host}:
             return None
         request.url = request.url.copy_with(host=self._address)
-        with suppress(httpx.ConnectError, IdentityChanged):
+        limits = request.extensions["timeout"]
+        request.extensions |= {"timeout": limits | {"connect": limits["connect"] * AGAIN_SHARE}}
+        with suppress(httpx.ConnectError, httpx.ConnectTimeout, IdentityChanged):
             return await super().handle_async_request(request)
         return None
 
