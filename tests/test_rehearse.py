@@ -620,17 +620,24 @@ def test_l2_what_does_not_keep_us_from_the_gateway_excuses_no_setpoint_for_long(
 
 
 @pytest.mark.parametrize(
-    ("answers", "until_s"), [((500, None), 1970.0), ((500, None, 200), 1720.0), ((), 1720.0)]
+    ("answers", "until_s"),
+    [
+        ({1050.0: 500, 1250.0: None, 1450.0: 500}, 1920.0),
+        ({1050.0: 500, 1550.0: None}, 1840.0),
+        ({1050.0: 500, 1250.0: None, 1450.0: 200}, 1720.0),
+        ({}, 1720.0),
+    ],
+    ids=["again and again", "with a gap in which none could be tried", "let in", "never"],
 )
 def test_i3_logins_that_failed_for_long_are_tried_again_later(
-    answers: tuple[int | None, ...], until_s: float
+    answers: dict[float, int | None], until_s: float
 ) -> None:
     """After a fault the battery runs within 120 s, and half of the time more for which the logins had failed in a row."""
     known, it, jury = course()
     it.fault(1000.0)
     stopped_at(1010.0, it, known)
-    for number, answer in enumerate(answers):
-        it.login(answer, 1050.0 + 500.0 * number)
+    for at_s, answer in answers.items():
+        it.login(answer, at_s)
     it.healed(1600.0, 120.0)
 
     it.reach(until_s)

@@ -63,6 +63,37 @@ async def test_i3_however_long_logins_fail_the_battery_waits_for_half_of_that_at
     assert stood_s <= max(120.0, lasted_s / 2 + 30)
 
 
+@pytest.mark.parametrize("then_502", [False, True], ids=["lost", "502"])
+@pytest.mark.parametrize("hours", [0.25, 2.0, 5.0])
+async def test_i3_hours_without_the_gateway_are_no_logins_that_failed(
+    hours: float, *, then_502: bool
+) -> None:
+    """Two answers are lost, the gateway is gone for hours, and one login more fails: from then on two minutes are enough."""
+    b = bench(local("09:00"))
+    run = Run(b)
+    await run.until(local("09:01"))
+    b.scenario("token is forgotten")
+    tries = []
+
+    def then(call: str) -> None:
+        if call != LOGIN:
+            return
+        tries.append(b.clock.now())
+        b.wire.late = {LOGIN: LOST} if len(tries) < 3 or (len(tries) == 3 and not then_502) else {}
+        b.wire.answers = {LOGIN: (502, b"")} if len(tries) == 3 and then_502 else {}
+        if len(tries) == 2:
+            b.device.go_offline(timedelta(hours=hours))
+
+    b.wire.then = then
+    await run.until(local("09:15") + timedelta(hours=hours))
+
+    back = tries[1] + timedelta(hours=hours)
+    stood = [end for _, end, it in stretches(b.device.history, back, b.clock.now()) if not it.running]
+    assert len(tries) == 4
+    assert max(stood) - tries[2] <= timedelta(seconds=120)
+    assert obeyed(b)[2]
+
+
 @pytest.mark.parametrize(("minutes", "most_s"), [(4, 120), (12, 3600), (50, 3600)])
 async def test_i3_a_password_that_is_called_wrong_for_a_while_costs_an_hour_and_not_a_day(
     minutes: int, most_s: float

@@ -26,6 +26,11 @@ WRONG_S = 3300.0
 may be wrong, and over in an hour."""
 
 
+TRIED_S = 90.0
+"""Whoever may try again does so within so many seconds. A longer gap was one in which nothing could be tried: the gateway was
+gone, or wanted silence, and that says nothing about logins."""
+
+
 @dataclass(slots=True)
 class Retries:
     """The logins in a row that failed, ``wrong`` of them because of the password. Instants are of the monotonic clock, in seconds."""
@@ -51,6 +56,8 @@ class Retries:
             return
         if self.times == 0:
             self.since_s = now_s
+        elif now_s > self.next_s + TRIED_S:
+            self.since_s += now_s - self.next_s
         self.times += 1
         self.next_s = now_s + self._pause_s(error, now_s - self.since_s)
 

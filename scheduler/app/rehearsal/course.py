@@ -31,6 +31,10 @@ UNWILLING_S = (300.0, 3600.0)
 """So long nothing is asked after the third login in a row that was refused because power flows, twice as long after each
 further one, and at most so long: each may stop a battery, and only a person can have it insist."""
 
+UNTRIED_S, LONGEST_S = 120.0, 7200.0
+"""The shortest and the longest pause after a login that failed, while a battery may wait for it; and as soon after its end as the
+shortest one is another tried, if that can be."""
+
 SPOKEN_S = 600.0
 """So long after a boundary the meters have said whether the battery obeys."""
 
@@ -209,7 +213,10 @@ class Course:
         if status == 200:  # noqa: PLR2004 - fine
             self._refused_s = None
         else:
-            self._refused_s = (now_s if self._refused_s is None else self._refused_s[0]), now_s
+            first_s, latest_s = self._refused_s or (now_s, now_s)
+            may_s = latest_s + min(max((latest_s - first_s) / 2, UNTRIED_S), LONGEST_S)
+            # What is beyond was a time in which no login could be tried, and says nothing about them.
+            self._refused_s = first_s + max(now_s - may_s - UNTRIED_S, 0.0), now_s
             self.excuse(self._facts.fault_s + self._patience_s)
         self._unwilling = self._unwilling + 1 if status == 500 else 0  # noqa: PLR2004 - see above
         if self._unwilling >= 3:  # noqa: PLR2004 - see `UNWILLING_S`
