@@ -196,6 +196,37 @@ def test_a_login_that_was_cut_off_is_a_doubt_beside_the_answer(house: Site) -> N
     assert (later.returncode, later.stderr, marker.read_text()) == (0, "", "[]")
 
 
+@pytest.mark.parametrize("verb", [("once",), ("sitemaster", "run")], ids=" ".join)
+def test_i3_a_stop_that_comes_after_the_answer_is_undone_before_the_command_ends(
+    tmp_path: Path, verb: tuple[str, ...]
+) -> None:
+    """Where logging in stops the battery two seconds late, it runs once the command is over, and nothing is noted to be owed."""
+    with site(tmp_path, "stops slowly") as it:
+        if verb != ("once",):
+            sitemaster(it, "stop", "--yes")
+        done = run(*verb, "--state-dir", "mine", cwd=it.folder, **INSTALLER)
+        marks = (it.folder / "mine" / "marker.json").read_text()
+        after = sitemaster(it)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert marks == "[]"
+    assert (after.returncode, after.stdout, after.stderr) == (0, "the battery is in service\n", "")
+
+
+def test_a_switch_by_hand_leaves_nothing_that_would_undo_a_persons_stop(tmp_path: Path) -> None:
+    """After `once` has logged in, and a person has stopped the battery, another `once` finds it stopped and leaves it so."""
+    with site(tmp_path) as it:
+        first = run("once", "--state-dir", "mine", cwd=it.folder, **INSTALLER)
+        sitemaster(it, "stop", "--yes", state="theirs")
+        second = run("once", "--state-dir", "mine", cwd=it.folder, **INSTALLER)
+        after = sitemaster(it)
+
+    assert first.returncode == 0
+    assert second.returncode == 5
+    assert "not by us" in second.stdout
+    assert (after.returncode, after.stdout) == (1, "the battery is out of service\n")
+
+
 def test_what_did_not_come_to_what_was_asked_is_the_other(
     house: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

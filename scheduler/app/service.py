@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scheduler.app.visit import Doubt, Visit, visit
 from scheduler.config.configuration import Configuration
+from scheduler.control.doubt import STOPS_S
 from scheduler.control.ports import MAY_HAVE_STOPPED, Clock
 from scheduler.daemon.clock import SystemClock
 from scheduler.model.errors import NotCapable, Refused, SessionExpired, Throttled, Unsteady
@@ -93,10 +94,20 @@ class Service:
             if not owed and not guest.gateway.has_session:
                 guest.marks.clear(MAY_HAVE_STOPPED)
             raise
-        runs = await self._reads_back(running=True)
+        runs = await self._reads_back(running=True) and await self._goes_on_running()
         if guest.to_come is None and (runs or not (owed or guest.gateway.login_may_stop)):
             guest.marks.clear(MAY_HAVE_STOPPED)
         return runs
+
+    async def _goes_on_running(self) -> bool:
+        """Whether it runs, once the stop of our own login, which may come later than its answer, would have come."""
+        guest = self._guest
+        if guest.session.logins:
+            await self._clock.sleep(min(guest.session.doubt.left_s, STOPS_S))
+            if not await guest.act(guest.gateway.is_running, repair=True):
+                await guest.act(guest.gateway.start, repair=True)
+                return await self._reads_back(running=True)
+        return True
 
     async def take_out(self) -> bool:
         """Take it out of service; whether it reads back so.

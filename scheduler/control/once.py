@@ -31,7 +31,7 @@ async def once(agenda: Agenda, gateway: Gateway, *, clock: Clock, marks: Marks, 
         except GatewayError as error:
             failure = error
     procedure = Procedure(
-        _order(agenda, now, live), gateway=gateway, session=session, clock=clock, marks=marks
+        _order(agenda, now, live), gateway=gateway, session=session, clock=clock, marks=marks, last=True
     )
     if failure is not None:  # which rule speaks is not known, so nothing is written
         return await procedure.end(verdict_of(failure), failure)

@@ -70,7 +70,8 @@ class Came:
 class Procedure:
     """One switch, from "differs" to a verdict. Made anew for each.
 
-    ``stepped`` tells how far the clock was set since the order was given; without it, since this was made.
+    ``stepped`` tells how far the clock was set since the order was given; without it, since this was made. ``last``: nobody
+    comes back to this gateway after it.
     """
 
     def __init__(
@@ -82,12 +83,14 @@ class Procedure:
         clock: Clock,
         marks: Marks,
         stepped: Callable[[], timedelta] | None = None,
+        last: bool = False,
     ) -> None:
         self._order = order
         self._gateway = gateway
         self._session = session
         self._clock = clock
         self._marks = marks
+        self._release = session.leave if last else session.release
         self._before: Setpoint | None = None
         self._after: Setpoint | None = None
         self._attempts = 0
@@ -108,7 +111,7 @@ class Procedure:
 
     async def end(self, verdict: Verdict, error: GatewayError | None) -> Came:
         """Leave the battery running, whatever happened, and write the record."""
-        stopped = await self._session.release(within_s=RELEASE_S)
+        stopped = await self._release(within_s=RELEASE_S)
         if stopped is not None and verdict.good:
             verdict, error = Verdict.UNREACHABLE, stopped
         return Came(record=self._record(verdict, error), error=error, wrote=self._wrote)
