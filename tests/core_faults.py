@@ -50,7 +50,9 @@ DOUBT_S = 60.0
 OWED_S = 30.0
 """Each tick sees to what is owed; one in so many seconds is enough here."""
 LONGEST_S = 1000.0
-"""A night is not looked at longer than this after the last fault."""
+"""A night is not looked at longer than this after the last fault, and what is waited for after it."""
+WRONG_S = 3600.0
+"""So long the battery may wait after the password was called wrong twice in a row: a third time would cost a day."""
 
 
 class Outcome(Enum):
@@ -115,6 +117,7 @@ class House:
     silent_until_s: float = 0.0
     last_s: float = 0.0
     paused_s: float = 0.0
+    refused: int = 0
     read: Setpoint | None = None
     taken: bool = False
     logins: int = 0
@@ -214,7 +217,10 @@ class SmallGateway:
 
     def _pause_s(self, what: Outcome, deed: str) -> float:
         """How long nobody may log in after it, as is promised: a silence, a refused password, and one without a reason."""
-        if what is Outcome.THROTTLED or (what is Outcome.EXPIRED and deed == "login"):
+        if what is Outcome.EXPIRED and deed == "login":
+            self._house.refused += 1
+            return SILENCE_S if self._house.refused == 1 else WRONG_S
+        if what is Outcome.THROTTLED:
             return SILENCE_S
         return DOUBT_S + self._house.paused_s if what in LATCHING and deed == "login" else 0.0
 
@@ -232,6 +238,8 @@ class SmallGateway:
         house.session = False
         house.logins += 1
         self._ask("login", None, token=False)
+        if house.refused:
+            house.refused, house.last_s = 0, house.clock.passed_s
         house.session = True
 
     async def read(self) -> Setpoint:
@@ -330,7 +338,7 @@ async def trial(plan: Mapping[int, Outcome]) -> Trial:
     house = House(clock=clock, marks=marks, plan=plan)
     reports: list[Status] = []
     loop = _loop(house, note, reports)
-    while clock.passed_s < house.last_s + LONGEST_S and not (
+    while clock.passed_s < house.last_s + LONGEST_S + WRONG_S * (house.refused > 1) and not (
         house.asked >= requests and _is_over(house, reports)
     ):
         try:
