@@ -377,8 +377,11 @@ class Drowsy(VirtualClock):
 
 
 async def test_a_wake_during_a_cycle_is_not_lost() -> None:
-    """An edit that arrives while a cycle is under way is taken up right after it, not at some later tick."""
-    b = bench(local("12:00"), clock=Drowsy(local("12:00")))
+    """An edit that arrives while a cycle is under way is taken up right after it, not at some later tick.
+
+    This login stops no battery: nothing else wakes the loop soon after it.
+    """
+    b = bench(local("12:00"), clock=Drowsy(local("12:00")), username="customer", firmware="21.39")
     run = Run(b)
     stop = asyncio.Event()
 
