@@ -50,7 +50,7 @@ DOUBT_S = 60.0
 OWED_S = 30.0
 """Each tick sees to what is owed; one in so many seconds is enough here."""
 LONGEST_S = 1000.0
-"""A night is not looked at longer than this after the last fault, and what is waited for after it."""
+"""A night is not looked at longer than this after the last fault, and after a wait of `WRONG_S` that the last one began."""
 WRONG_S = 3600.0
 """So long the battery may wait after the password was called wrong twice in a row: a third time would cost a day."""
 
@@ -117,7 +117,7 @@ class House:
     silent_until_s: float = 0.0
     last_s: float = 0.0
     paused_s: float = 0.0
-    refused: int = 0
+    refused: int = 0  # logins in a row whose password was called wrong
     read: Setpoint | None = None
     taken: bool = False
     logins: int = 0
@@ -208,6 +208,7 @@ class SmallGateway:
             house.late.append((house.clock.passed_s + LATE_S - CALL_S, deed))
         if what is Outcome.EXPIRED:
             house.session = False
+            house.refused += deed == "login"
         if what is Outcome.THROTTLED:
             house.silent_until_s = house.clock.passed_s + SILENCE_S
         house.paused_s += self._pause_s(what, deed)
@@ -218,7 +219,6 @@ class SmallGateway:
     def _pause_s(self, what: Outcome, deed: str) -> float:
         """How long nobody may log in after it, as is promised: a silence, a refused password, and one without a reason."""
         if what is Outcome.EXPIRED and deed == "login":
-            self._house.refused += 1
             return SILENCE_S if self._house.refused == 1 else WRONG_S
         if what is Outcome.THROTTLED:
             return SILENCE_S

@@ -25,7 +25,6 @@ WRONG_S = 3300.0
 """After the password was called wrong twice. A third time ends all requests for a day, and it was right once: something else
 may be wrong, and over in an hour."""
 
-
 TRIED_S = 90.0
 """Whoever may try again does so within so many seconds. A longer gap was one in which nothing could be tried: the gateway was
 gone, or wanted silence, and that says nothing about logins."""
